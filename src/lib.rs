@@ -1,1 +1,2 @@
 //! external-secrets-rs.
+pub mod vault;

@@ -1,0 +1,25 @@
+//! Everything that talks to Vault or OpenBao. Knows nothing of Kubernetes: it gets plain values and gives plain values.
+//!
+//! ```text
+//! Sessions ──open(Connection)──► Session ──read(KvPath)──► KvSecret
+//!    │                              │ shared reads, token, 403 and 404 explained
+//!    └── Server (one an address and trust): connections, breaker, requests in flight
+//! ```
+
+mod connection;
+mod error;
+mod kv;
+mod login;
+mod pool;
+mod server;
+mod session;
+mod settings;
+
+pub use connection::{ClientIdentity, Connection, RetrySettings};
+pub use error::{Action, Down, ErrorKind, Garbled, Gone, Holder, Retry, VaultError};
+pub use kv::{KvMetadata, KvPath, KvSecret, KvVersion};
+pub use login::{Jwt, JwtIssuer, Login};
+pub use pool::{Recovery, SessionId, Sessions};
+pub use server::ServerId;
+pub use session::{SecretIdLife, Session, Urgency};
+pub use settings::{Call, CallObserver, Settings};
