@@ -75,7 +75,10 @@ pub struct RetrySettings {
 
 impl Default for RetrySettings {
     fn default() -> Self {
-        Self { max_retries: 3, interval: Duration::from_millis(250) }
+        Self {
+            max_retries: 3,
+            interval: Duration::from_millis(250),
+        }
     }
 }
 
@@ -126,7 +129,10 @@ impl Connection {
             print.field(name.as_bytes()).field(value.as_bytes());
         }
         print
-            .field(&[u8::from(self.read_your_writes), u8::from(self.forward_inconsistent)])
+            .field(&[
+                u8::from(self.read_your_writes),
+                u8::from(self.forward_inconsistent),
+            ])
             .field(&self.retry.max_retries.to_le_bytes())
             .field(&self.retry.interval.as_nanos().to_le_bytes());
         self.login.fingerprint(&mut print);
@@ -136,9 +142,13 @@ impl Connection {
     /// Equal for connections that may share TCP connections, a breaker and the limit of requests in flight.
     pub(super) fn server_fingerprint(&self, key: &[u8; 32]) -> Fingerprint {
         let mut print = Fingerprinter::new(key);
-        print.field(self.server.trim_end_matches('/').as_bytes()).optional(self.ca_bundle.as_deref());
+        print
+            .field(self.server.trim_end_matches('/').as_bytes())
+            .optional(self.ca_bundle.as_deref());
         if let Some(identity) = &self.client_identity {
-            print.field(&identity.cert_pem).field(identity.key_pem.expose_secret().as_bytes());
+            print
+                .field(&identity.cert_pem)
+                .field(identity.key_pem.expose_secret().as_bytes());
         }
         print.finish()
     }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
+pub use super::cause::{Action, Down, Garbled, Gone, Holder};
 use super::kv::KvVersion;
 
 /// An error of a session: cheap to clone, since one answer may serve many readers.
@@ -24,12 +25,19 @@ impl VaultError {
     }
 
     pub(super) fn credential_unavailable(mount: &str, problem: String) -> Self {
-        ErrorKind::CredentialUnavailable { mount: mount.to_owned(), problem }.into()
+        ErrorKind::CredentialUnavailable {
+            mount: mount.to_owned(),
+            problem,
+        }
+        .into()
     }
 
     /// The same error, with the time before which the session itself will not try again.
     pub(super) fn not_before(self, when: Instant) -> Self {
-        Self(Arc::new(Inner { kind: self.0.kind.clone(), not_before: Some(when) }))
+        Self(Arc::new(Inner {
+            kind: self.0.kind.clone(),
+            not_before: Some(when),
+        }))
     }
 
     /// What happened.
@@ -63,7 +71,10 @@ impl VaultError {
 
 impl From<ErrorKind> for VaultError {
     fn from(kind: ErrorKind) -> Self {
-        Self(Arc::new(Inner { kind, not_before: None }))
+        Self(Arc::new(Inner {
+            kind,
+            not_before: None,
+        }))
     }
 }
 
@@ -90,130 +101,6 @@ pub enum Retry {
     Later,
     /// The server is down: [`super::Recovery::Server`] says when it is back.
     AtRecovery,
-}
-
-/// How a secret came to be gone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Gone {
-    /// Nothing is at the path.
-    Missing,
-    /// Its latest version is soft-deleted.
-    Deleted,
-    /// Its latest version is destroyed.
-    Destroyed,
-}
-
-impl fmt::Display for Gone {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Missing => "nothing is there",
-            Self::Deleted => "its latest version is deleted",
-            Self::Destroyed => "its latest version is destroyed",
-        })
-    }
-}
-
-/// What a request was about to do, as policies name it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Action {
-    /// `read`
-    Read,
-    /// `list`
-    List,
-}
-
-impl Action {
-    fn gerund(self) -> &'static str {
-        match self {
-            Self::Read => "reading",
-            Self::List => "listing",
-        }
-    }
-
-    fn capability(self) -> &'static str {
-        match self {
-            Self::Read => "read",
-            Self::List => "list",
-        }
-    }
-}
-
-/// Why a server counts as down.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Down {
-    /// Its name could not be resolved.
-    Unresolved,
-    /// Nothing listens there, or no route leads there.
-    Unreachable,
-    /// It does not answer in time.
-    Hanging,
-    /// It breaks connections off.
-    Broken,
-    /// It is sealed (503).
-    Sealed,
-    /// It was never initialised (501).
-    Uninitialised,
-    /// It answers even a question for its health with this status.
-    Failing(u16),
-}
-
-impl fmt::Display for Down {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unresolved => f.write_str("can't be found: its host name does not resolve; check `server` and DNS"),
-            Self::Unreachable => {
-                f.write_str("can't be reached: nothing accepts connections there; check `server`, the network and that it runs")
-            }
-            Self::Hanging => f.write_str("does not answer in time; check its load and the network between"),
-            Self::Broken => f.write_str("breaks connections off; check the server and what stands before it"),
-            Self::Sealed => f.write_str("is sealed (503): unseal it"),
-            Self::Uninitialised => f.write_str("is not initialised (501): initialise it"),
-            Self::Failing(status) => write!(f, "is failing ({status}); look into its log and at what stands before it"),
-        }
-    }
-}
-
-/// What was wrong with an answer that could not be taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Garbled {
-    /// A page for people.
-    Html,
-    /// Neither JSON nor HTML, or JSON that breaks off.
-    NotJson,
-    /// JSON, but not of the shape that the API has.
-    Shape,
-    /// `null` where the secret should be.
-    Null,
-}
-
-impl fmt::Display for Garbled {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Html => "a page of HTML instead of JSON; check that `server` is Vault itself and not a login page or proxy error",
-            Self::NotJson => "something that is not whole JSON; check what stands between the operator and Vault",
-            Self::Shape => "JSON of another shape than Vault's API has; check that `server` is Vault and `path` and `version` fit the mount",
-            Self::Null => "null instead of a secret; check what stands between the operator and Vault",
-        })
-    }
-}
-
-/// Whose policies were too narrow: names only.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Holder {
-    /// `role "app"`, `user "jane"`; empty where the token does not say.
-    pub who: String,
-    /// The names of the token's policies.
-    pub policies: Vec<String>,
-}
-
-impl fmt::Display for Holder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let who = if self.who.is_empty() { "the token" } else { &self.who };
-        if self.policies.is_empty() {
-            return write!(f, "the policies of {who}");
-        }
-        write!(f, "the policies [{}] of {who}", self.policies.join(", "))
-    }
 }
 
 /// The kinds of [`VaultError`]. Statuses stand in the text, as people search for them.
@@ -251,15 +138,13 @@ pub enum ErrorKind {
         /// What it likely means and what to do.
         reason: String,
     },
-    /// Refused so often that another try could lock the role or user, so none is made for now.
-    #[error("logins at \"auth/{mount}\" of {server} wait, since more refused ones would lock the role or user out: {reason}")]
-    LoginPaused {
+    /// The user's own token is refused.
+    #[error(
+        "Vault at {server} refuses the token (403): it has ended, was revoked, or its policies allow neither this nor a look-up of itself; put a fresh token into the Secret that tokenSecretRef names"
+    )]
+    TokenRefused {
         /// The server's address.
         server: Arc<str>,
-        /// The auth mount.
-        mount: String,
-        /// Why the last one was refused.
-        reason: String,
     },
     /// The token lives but may not do this.
     #[error("Vault denied {} \"{path}\" (403): {holder} lack \"{}\" on it", action.gerund(), action.capability())]
@@ -280,15 +165,27 @@ pub enum ErrorKind {
         how: Gone,
     },
     /// Not found, but not certainly gone: the mount could not be checked.
-    #[error("nothing found at \"{path}\" (404), and the token may not look its mount up to be sure that it is KV {version}; check the path, and `path` and `version` of the store")]
+    #[error(
+        "nothing found at \"{path}\" (404), and the token may not look its mount up to be sure that it is KV {version}; check the path, and `path` and `version` of the store"
+    )]
     NotFound {
         /// Where.
         path: String,
         /// What the store says the mount is.
         version: KvVersion,
     },
+    /// No API path can look like this.
+    #[error(
+        "\"{path}\" is not a path in Vault: it has an empty, \".\" or \"..\" segment; correct the remote key"
+    )]
+    BadPath {
+        /// The path.
+        path: String,
+    },
     /// The pinned version is not readable; the secret may well have others.
-    #[error("\"{path}\" has no readable version {version} (404): it is missing, deleted or destroyed; choose another in `remoteRef.version`")]
+    #[error(
+        "\"{path}\" has no readable version {version} (404): it is missing, deleted or destroyed; choose another in `remoteRef.version`"
+    )]
     NoSuchVersion {
         /// Where.
         path: String,
@@ -296,7 +193,9 @@ pub enum ErrorKind {
         version: u64,
     },
     /// The mount is of the other KV version than the store says.
-    #[error("the mount \"{mount}\" is KV {actual}: set `version: {actual}` in the store's provider.vault")]
+    #[error(
+        "the mount \"{mount}\" is KV {actual}: set `version: {actual}` in the store's provider.vault"
+    )]
     WrongKvVersion {
         /// The mount's path, without a slash at its end.
         mount: String,
@@ -304,7 +203,9 @@ pub enum ErrorKind {
         actual: KvVersion,
     },
     /// The mount holds something else than KV.
-    #[error("the mount \"{mount}\" is a {engine:?} engine, not KV; point the store's `path` to a KV mount")]
+    #[error(
+        "the mount \"{mount}\" is a {engine:?} engine, not KV; point the store's `path` to a KV mount"
+    )]
     NotKv {
         /// The mount's path, without a slash at its end.
         mount: String,
@@ -312,13 +213,17 @@ pub enum ErrorKind {
         engine: String,
     },
     /// No engine is mounted there.
-    #[error("nothing is mounted at \"{path}\" (404); check the store's `path` and `namespace`, and mount the engine")]
+    #[error(
+        "nothing is mounted at \"{path}\" (404); check the store's `path` and `namespace`, and mount the engine"
+    )]
     NoMount {
         /// Where.
         path: String,
     },
     /// The Vault namespace is not there.
-    #[error("the Vault namespace \"{namespace}\" does not exist (404); check `namespace` in the store")]
+    #[error(
+        "the Vault namespace \"{namespace}\" does not exist (404); check `namespace` in the store"
+    )]
     NoNamespace {
         /// Which.
         namespace: String,
@@ -334,7 +239,9 @@ pub enum ErrorKind {
         what: Garbled,
     },
     /// An answer beyond the limit.
-    #[error("Vault's answer for \"{path}\" exceeds {limit} bytes; a Kubernetes Secret could not hold it: split the secret")]
+    #[error(
+        "Vault's answer for \"{path}\" exceeds {limit} bytes; a Kubernetes Secret could not hold it: split the secret"
+    )]
     TooLarge {
         /// Where.
         path: String,
@@ -342,7 +249,9 @@ pub enum ErrorKind {
         limit: usize,
     },
     /// A redirect that would carry the token elsewhere.
-    #[error("{server} redirects to {to}, and the token is not sent to another host or scheme; set `server` to that address if you trust it")]
+    #[error(
+        "{server} redirects to {to}, and the token is not sent to another host or scheme; set `server` to that address if you trust it"
+    )]
     Redirected {
         /// The server's address.
         server: Arc<str>,
@@ -350,7 +259,9 @@ pub enum ErrorKind {
         to: String,
     },
     /// Too many requests.
-    #[error("Vault at {server} limits the rate (429) of requests to \"{path}\"; raise its quota or the refreshInterval")]
+    #[error(
+        "Vault at {server} limits the rate (429) of requests to \"{path}\"; raise its quota or the refreshInterval"
+    )]
     Throttled {
         /// The server's address.
         server: Arc<str>,
@@ -358,7 +269,9 @@ pub enum ErrorKind {
         path: String,
     },
     /// A standby that has not caught up.
-    #[error("the Vault node behind {server} has not caught up (412) for \"{path}\"; `forwardInconsistent: true` in the store lets it ask the active one")]
+    #[error(
+        "the Vault node behind {server} has not caught up (412) for \"{path}\"; `forwardInconsistent: true` in the store lets it ask the active one"
+    )]
     Behind {
         /// The server's address.
         server: Arc<str>,
@@ -429,10 +342,15 @@ pub enum ErrorKind {
 impl ErrorKind {
     fn retry(&self) -> Retry {
         match self {
-            Self::BadConnection { .. } | Self::EmptyCredential { .. } | Self::LoginRefused { .. } | Self::LoginPaused { .. } => {
-                Retry::AfterEdit
-            }
-            Self::WrongKvVersion { .. } | Self::NotKv { .. } | Self::Redirected { .. } | Self::WalkLimit { .. } => Retry::AfterEdit,
+            Self::BadConnection { .. }
+            | Self::EmptyCredential { .. }
+            | Self::LoginRefused { .. }
+            | Self::TokenRefused { .. } => Retry::AfterEdit,
+            Self::BadPath { .. }
+            | Self::WrongKvVersion { .. }
+            | Self::NotKv { .. }
+            | Self::Redirected { .. }
+            | Self::WalkLimit { .. } => Retry::AfterEdit,
             Self::ServerDown { .. } => Retry::AtRecovery,
             _ => Retry::Later,
         }
@@ -444,10 +362,11 @@ impl ErrorKind {
             Self::EmptyCredential { .. } => "empty_credential",
             Self::CredentialUnavailable { .. } => "credential_unavailable",
             Self::LoginRefused { .. } => "login_refused",
-            Self::LoginPaused { .. } => "login_paused",
+            Self::TokenRefused { .. } => "token_refused",
             Self::Denied { .. } => "denied",
             Self::Gone { .. } => "gone",
             Self::NotFound { .. } => "not_found",
+            Self::BadPath { .. } => "bad_path",
             Self::NoSuchVersion { .. } => "no_such_version",
             Self::WrongKvVersion { .. } => "wrong_kv_version",
             Self::NotKv { .. } => "not_kv",
@@ -470,5 +389,9 @@ impl ErrorKind {
 }
 
 fn quoted(said: &str) -> String {
-    if said.is_empty() { String::new() } else { format!(" and says {said:?}") }
+    if said.is_empty() {
+        String::new()
+    } else {
+        format!(" and says {said:?}")
+    }
 }

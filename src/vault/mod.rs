@@ -6,14 +6,30 @@
 //!    └── Server (one an address and trust): connections, breaker, requests in flight
 //! ```
 
+mod answer;
+mod breaker;
+mod budget;
+mod caller;
+mod cause;
 mod connection;
+mod denial;
 mod error;
+mod http;
 mod kv;
 mod login;
+mod mounts;
 mod pool;
+mod reader;
+mod renewal;
+mod retry;
 mod server;
 mod session;
 mod settings;
+mod shared_read;
+mod tls;
+mod token;
+mod tokens;
+mod walk;
 
 pub use connection::{ClientIdentity, Connection, RetrySettings};
 pub use error::{Action, Down, ErrorKind, Garbled, Gone, Holder, Retry, VaultError};
