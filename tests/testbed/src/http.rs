@@ -9,7 +9,7 @@ use std::time::Duration;
 const BODY_IN_MESSAGE: usize = 600;
 
 /// A builder with what all our clients share: ring as the one TLS provider, deadlines, no proxy, no redirects.
-fn builder() -> ClientBuilder {
+pub(crate) fn builder() -> ClientBuilder {
     // Err means that somebody installed a provider before us, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
     Client::builder()

@@ -41,15 +41,12 @@ pub(super) async fn acquire(guard: &Guard, releases: &Releases, tool: Tool) -> R
 async fn make(guard: &Guard, releases: &Releases, tool: Tool, work: &Path) -> Result<PathBuf> {
     let mut tried = Vec::new();
     if let Some(release) = tool.release() {
-        match releases.download(guard, tool, &release, work).await {
-            Ok(file) => return Ok(file),
-            Err(error) => {
-                say(&format!(
-                    "no release of {} {}: {error}",
-                    tool.name(),
-                    tool.version()
-                ));
-                tried.push(error.to_string());
+        if let Some(why) = releases.out_of_reach().await {
+            tried.push(why.to_owned());
+        } else {
+            match releases.download(guard, tool, &release, work).await {
+                Ok(file) => return Ok(file),
+                Err(error) => tried.push(error.to_string()),
             }
         }
     }

@@ -1,7 +1,12 @@
 //! Official release downloads, checked against their published sums.
 
 use super::{Tool, tools::Release};
-use crate::{Error, Guard, Result, error::chain, http, progress};
+use crate::{
+    Error, Guard, Result,
+    error::chain,
+    http,
+    progress::{self, say},
+};
 use reqwest::Client;
 use std::{
     fs::File,
@@ -32,6 +37,26 @@ impl Releases {
         })
     }
 
+    /// Why no release can be downloaded here, where that is so. Tried, and told, once.
+    pub(super) async fn out_of_reach(&self) -> Option<&str> {
+        let why = self.offline.get_or_init(|| async {
+            let failed = self
+                .client
+                .head(PROBE)
+                .timeout(PROBE_LIMIT)
+                .send()
+                .await
+                .err()?;
+            let why = format!(
+                "the release downloads can't be reached ({})",
+                cause(&failed)
+            );
+            say(&format!("{why}: going another way"));
+            Some(why)
+        });
+        why.await.as_deref()
+    }
+
     /// Fetches a release, checks it, and gives the path of the binary in `work`.
     pub(super) async fn download(
         &self,
@@ -40,15 +65,6 @@ impl Releases {
         release: &Release,
         work: &Path,
     ) -> Result<PathBuf> {
-        let unreachable = |why: String| Error::Binary {
-            tool: tool.name(),
-            why,
-        };
-        if let Some(why) = self.offline.get_or_init(|| self.probe()).await {
-            return Err(unreachable(format!(
-                "the release downloads can't be reached ({why})"
-            )));
-        }
         let file = work.join("download");
         let what = format!(
             "downloading {} {} from {}",
@@ -64,21 +80,6 @@ impl Releases {
         tar.arg("-xzf").arg(&file).arg("-C").arg(work).arg(member);
         progress::run(guard, tool.name(), "unpacking it", &mut tar, UNPACK_LIMIT).await?;
         Ok(work.join(member))
-    }
-
-    async fn probe(&self) -> Option<String> {
-        let failed = self
-            .client
-            .head(PROBE)
-            .timeout(PROBE_LIMIT)
-            .send()
-            .await
-            .err()?;
-        Some(if failed.is_timeout() {
-            "no answer".to_owned()
-        } else {
-            chain(&failed)
-        })
     }
 
     async fn fetch(&self, release: &Release, file: &Path) -> Result<()> {
@@ -142,6 +143,18 @@ fn failed(url: &str, error: &reqwest::Error) -> Error {
         url: url.to_owned(),
         why: chain(error),
     }
+}
+
+/// The innermost cause: what the operating system said.
+fn cause(error: &reqwest::Error) -> String {
+    if error.is_timeout() {
+        return format!("no answer within {}", progress::length(PROBE_LIMIT));
+    }
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(next) = cause.source() {
+        cause = next;
+    }
+    cause.to_string()
 }
 
 /// The sum of `file` in a list of `sum  file` lines, or a file with one bare sum.

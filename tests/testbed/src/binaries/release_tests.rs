@@ -16,8 +16,7 @@ fn sums_as_they_are_published() {
     assert_eq!(sum_of("<html>not found</html>", "etcd.tar.gz"), None);
 }
 
-/// A server of ours stands for the release host: a good file is taken, one with another sum is refused, and a host that is not
-/// there is told as such.
+/// A server of ours stands for the release host: a good file is taken, one with another sum is refused.
 #[tokio::test]
 async fn a_download_is_checked() {
     let guard = Guard::new().unwrap();
@@ -47,17 +46,22 @@ async fn a_download_is_checked() {
         .await
         .unwrap_err();
     assert!(refused.to_string().contains("SHA-256"), "{refused}");
+}
 
+/// Nothing listens on the proxy that the client is told to use: the download's host can't be reached.
+#[tokio::test]
+async fn without_an_internet_that_is_told_at_once() {
+    let dead = reqwest::Proxy::all("http://127.0.0.1:1").unwrap();
+    let client = http::builder().proxy(dead).build().unwrap();
     let offline = Releases {
-        client: http::internet().unwrap(),
-        offline: OnceCell::new_with(Some(Some("no answer".to_owned()))),
+        client,
+        offline: OnceCell::new(),
     };
-    let told = offline
-        .download(&guard, Tool::Etcd, &release("good"), guard.dir())
-        .await
-        .unwrap_err();
+    let start = std::time::Instant::now();
+    let why = offline.out_of_reach().await.expect("nothing answers there");
     assert!(
-        told.to_string().contains("can't be reached (no answer)"),
-        "{told}"
+        why.contains("can't be reached (") && why.contains("refused"),
+        "{why}"
     );
+    assert!(start.elapsed() < PROBE_LIMIT, "{:?}", start.elapsed());
 }
