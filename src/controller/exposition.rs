@@ -1,0 +1,62 @@
+//! What Prometheus scrapes: the process's series, and one set for each object, written out from what the index holds.
+
+use crate::api::condition::find_condition;
+use crate::api::{ConditionStatus, ConditionType};
+use crate::controller::index::Index;
+use crate::controller::shared::Shared;
+use crate::telemetry::metrics::{write_header, write_sample};
+
+/// Everything, in Prometheus' text format.
+pub fn render(shared: &Shared) -> String {
+    let depth = shared.queue.depth();
+    for (lane, objects) in [("urgent", depth.urgent), ("refresh", depth.refresh), ("running", depth.running)] {
+        shared.metrics.queue.with_label_values(&[lane]).set(i64::try_from(objects).unwrap_or(i64::MAX));
+    }
+    let mut out = shared.metrics.render();
+    let index = shared.index.lock();
+    external_secrets(&index, &mut out);
+    stores(&index, &mut out);
+    out
+}
+
+fn external_secrets(index: &Index, out: &mut String) {
+    let families: [(&str, &str, &str, fn(&crate::controller::memory::Memory) -> u64); 3] = [
+        ("externalsecret_sync_calls_total", "counter", "Syncs of an ExternalSecret", |memory| memory.calls.into()),
+        ("externalsecret_sync_calls_error", "counter", "Syncs of an ExternalSecret that failed", |memory| memory.errors.into()),
+        ("externalsecret_reconcile_duration", "gauge", "How long the last sync took, in nanoseconds", |memory| {
+            u64::try_from(memory.took.as_nanos()).unwrap_or(u64::MAX)
+        }),
+    ];
+    for (name, kind, help, value) in families {
+        write_header(out, name, kind, help);
+        for entry in index.external_secrets() {
+            let key = &entry.object.key;
+            write_sample(out, name, &[("name", &key.name), ("namespace", &key.namespace)], value(&entry.memory));
+        }
+    }
+    let name = "externalsecret_status_condition";
+    write_header(out, name, "gauge", "Whether a condition of an ExternalSecret has a status: 1 or 0");
+    for entry in index.external_secrets() {
+        let Some((is_ready, _)) = entry.memory.reported.ready else { continue };
+        let key = &entry.object.key;
+        for (status, value) in [(ConditionStatus::True, is_ready), (ConditionStatus::False, !is_ready)] {
+            let labels =
+                [("condition", "Ready"), ("name", &key.name), ("namespace", &key.namespace), ("status", status.as_str())];
+            write_sample(out, name, &labels, value.into());
+        }
+    }
+}
+
+fn stores(index: &Index, out: &mut String) {
+    for (name, is_cluster) in [("secretstore_status_condition", false), ("clustersecretstore_status_condition", true)] {
+        write_header(out, name, "gauge", "Whether a condition of a store has a status: 1 or 0");
+        for (key, store) in index.stores().filter(|(key, _)| key.namespace.is_none() == is_cluster) {
+            let Some(ready) = find_condition(&store.status.conditions, ConditionType::Ready) else { continue };
+            for status in [ConditionStatus::True, ConditionStatus::False] {
+                let namespace = key.namespace.as_deref().unwrap_or_default();
+                let labels = [("condition", "Ready"), ("name", &*key.name), ("namespace", namespace), ("status", status.as_str())];
+                write_sample(out, name, &labels, (ready.status == status).into());
+            }
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! One store from opened to reported: whether it can be used, and if not, why.
+
+use crate::api::condition::{Condition, find_condition, set_condition};
+use crate::api::{
+    ClusterSecretStore, ConditionReason, ConditionStatus, ConditionType, SecretStore, SecretStoreStatus, StoreKind, names,
+};
+use crate::controller::error::{ApiServerError, StoreError};
+use crate::controller::index::StoreEntry;
+use crate::controller::key::{ObjectKey, StoreKey};
+use crate::controller::shared::Shared;
+use crate::controller::{status, wake};
+use crate::sync::due::{self, Schedule};
+use crate::telemetry::events::{Happening, Severity};
+use k8s_openapi::api::core::v1::ObjectReference;
+use k8s_openapi::jiff::Timestamp;
+use std::time::{Duration, Instant};
+
+/// What can be done with a Vault store, in ESO's word.
+const CAPABILITIES: &str = "ReadWrite";
+/// A validation that takes longer counts as failed.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// Validates a store and tells the result. Answers when it is due next.
+pub async fn reconcile(shared: &Shared, key: &StoreKey) -> Option<Instant> {
+    let store = shared.index.lock().store(key)?.clone();
+    if store.deleting {
+        release(shared, key, &store).await;
+        return None;
+    }
+    if shared.stores.is_foreign(key) {
+        return None;
+    }
+    let validated = tokio::time::timeout(DEADLINE, validate(shared, key)).await.unwrap_or(Err(StoreError::Deadline));
+    if validated.is_ok() {
+        let wakes = shared.index.lock().mend_dependents(key, false);
+        wake::wake(shared, wakes);
+    }
+    let told = report(shared, key, &store, &validated).await;
+    let schedule = Schedule::Every(interval(shared, &store));
+    let failures = told.map_or(1, |status| shared.index.lock().validated(key, validated.is_ok(), status));
+    let wait = if failures == 0 { interval(shared, &store) } else { due::retry_after(schedule, failures) };
+    Some(Instant::now() + wait)
+}
+
+async fn validate(shared: &Shared, key: &StoreKey) -> Result<(), StoreError> {
+    let open = shared.stores.open(key).await?;
+    open.session.validate().await?;
+    if let Some(path) = open.path.as_deref().filter(|path| !path.is_empty()) {
+        open.session.check_mount(open.version, crate::sync::remote_key::mount_of(path, open.version)).await?;
+    }
+    Ok(())
+}
+
+fn interval(shared: &Shared, store: &StoreEntry) -> Duration {
+    let own = store.spec.as_ref().as_ref().ok().and_then(|spec| spec.refresh_interval);
+    own.map(|interval| interval.0.as_std()).filter(|interval| !interval.is_zero()).unwrap_or(shared.settings.store_requeue_interval)
+}
+
+/// Writes the status where it changed, publishes what changed, and logs it.
+async fn report(
+    shared: &Shared,
+    key: &StoreKey,
+    store: &StoreEntry,
+    validated: &Result<(), StoreError>,
+) -> Result<SecretStoreStatus, ApiServerError> {
+    let (ready, stalled) = conditions(validated);
+    let mut next = store.status.as_ref().clone();
+    let now = Timestamp::now();
+    let is_news = find_condition(&next.conditions, ConditionType::Ready)
+        .is_none_or(|old| (&old.status, &old.reason, &old.message) != (&ready.status, &ready.reason, &ready.message));
+    let mut changed = set_condition(&mut next.conditions, ready.clone(), now);
+    changed |= match stalled {
+        Some(stalled) => set_condition(&mut next.conditions, stalled, now),
+        None => crate::api::condition::remove_condition(&mut next.conditions, ConditionType::Stalled),
+    };
+    changed |= next.observed_generation.replace(store.generation) != Some(store.generation);
+    changed |= next.capabilities.replace(CAPABILITIES.to_owned()).as_deref() != Some(CAPABILITIES);
+    if is_news {
+        tell(shared, key, store, validated, &ready).await;
+    }
+    if !changed {
+        return Ok(next);
+    }
+    let written = write(shared, key, store, &next).await;
+    shared.metrics.write(key.kind().as_str(), "status", written.is_ok());
+    match written {
+        Ok(()) => Ok(next),
+        Err(error) => {
+            if !error.is_not_found() {
+                tracing::warn!(store = %key, %error, "could not write a status");
+            }
+            Err(error)
+        }
+    }
+}
+
+fn conditions(validated: &Result<(), StoreError>) -> (Condition, Option<Condition>) {
+    match validated {
+        Ok(()) => {
+            let valid = ConditionReason::Valid;
+            (Condition::new(ConditionType::Ready, ConditionStatus::True, valid, "store validated"), None)
+        }
+        Err(error) => {
+            let invalid = ConditionReason::InvalidProviderConfig;
+            let ready = Condition::new(ConditionType::Ready, ConditionStatus::False, invalid, error.to_string());
+            let reason = match error {
+                StoreError::Vault(_) => ConditionReason::CredentialsRefused,
+                _ => ConditionReason::InvalidSpec,
+            };
+            let stalled = Condition::new(ConditionType::Stalled, ConditionStatus::True, reason, error.to_string());
+            (ready, error.is_stalled().then_some(stalled))
+        }
+    }
+}
+
+async fn tell(shared: &Shared, key: &StoreKey, store: &StoreEntry, validated: &Result<(), StoreError>, ready: &Condition) {
+    match validated {
+        Ok(()) => tracing::info!(store = %key, namespace = key.namespace.as_deref(), "store validated"),
+        Err(error) => tracing::warn!(store = %key, namespace = key.namespace.as_deref(), %error, "store is not ready"),
+    }
+    let (severity, reason) = match validated {
+        Ok(()) => (Severity::Normal, ConditionReason::Valid),
+        Err(_) => (Severity::Warning, ConditionReason::InvalidProviderConfig),
+    };
+    let happening = Happening { severity, reason: reason.as_str(), action: "Validate", note: ready.message.clone() };
+    let reference = ObjectReference {
+        api_version: Some(format!("{}/{}", names::GROUP, names::VERSION)),
+        kind: Some(key.kind().as_str().to_owned()),
+        namespace: key.namespace.as_ref().map(ToString::to_string),
+        name: Some(key.name.to_string()),
+        uid: Some(store.uid.to_string()),
+        ..ObjectReference::default()
+    };
+    shared.recorder.publish(reference, &happening).await;
+}
+
+async fn write(shared: &Shared, key: &StoreKey, store: &StoreEntry, next: &SecretStoreStatus) -> Result<(), ApiServerError> {
+    let body = serde_json::to_value(next).unwrap_or_default();
+    let kind = key.kind();
+    match kind {
+        StoreKind::SecretStore => {
+            status::patch::<SecretStore>(&shared.client, kind.as_str(), &object(key), &store.uid, body).await
+        }
+        StoreKind::ClusterSecretStore => {
+            status::patch::<ClusterSecretStore>(&shared.client, kind.as_str(), &object(key), &store.uid, body).await
+        }
+    }
+}
+
+/// ESO's finalizer, left from a time when ESO ran here, would keep a store that is going away forever.
+async fn release(shared: &Shared, key: &StoreKey, store: &StoreEntry) {
+    if !store.has_eso_finalizer {
+        return;
+    }
+    let (client, kind, object) = (&shared.client, key.kind().as_str(), object(key));
+    let removed = match key.kind() {
+        StoreKind::SecretStore => {
+            status::remove_finalizer::<SecretStore>(client, kind, &object, names::FINALIZER_STORE).await
+        }
+        StoreKind::ClusterSecretStore => {
+            status::remove_finalizer::<ClusterSecretStore>(client, kind, &object, names::FINALIZER_STORE).await
+        }
+    };
+    if let Err(error) = removed
+        && !error.is_not_found()
+    {
+        tracing::warn!(store = %key, %error, "could not remove a finalizer");
+    }
+}
+
+fn object(key: &StoreKey) -> ObjectKey {
+    ObjectKey { namespace: key.namespace.clone().unwrap_or_default(), name: key.name.clone() }
+}
