@@ -29,7 +29,7 @@ while read -r word id; do
     keep) keep=yes ;;
   esac
 done
-for i in $ids; do kill -9 -- "$i" 2>/dev/null; done
+for i in $ids; do kill -s KILL -- "$i" 2>/dev/null; done
 [ "$keep" ] && { for file in "$1"/*; do case $file in *.log) ;; *) rm -rf -- "$file" ;; esac; done; exit; }
 for try in 1 2 3 4 5 6 7 8 9; do rm -rf -- "$1" 2>/dev/null && exit; sleep 0.1; done
 "#;

@@ -1,7 +1,7 @@
 //! An OpenBao server: plain HTTP and TLS on loopback, initialised and unsealed.
 
 use crate::{
-    Guard, Result, Vault, http,
+    Error, Guard, Result, Vault, http,
     pki::{Pki, write_private},
     process::{Server, on_free_ports},
 };
@@ -16,7 +16,7 @@ const DEADLINE: Duration = Duration::from_secs(60);
 pub enum Storage {
     /// In memory: fastest, gone with the process.
     Memory,
-    /// In files: outlives [`OpenBao::kill`] and [`OpenBao::restart`].
+    /// In files (raft, of one node; a second slower): outlives [`OpenBao::kill`] and [`OpenBao::restart`].
     Files,
 }
 
@@ -46,9 +46,10 @@ impl OpenBao {
         on_free_ports(async |[port, tls_port, cluster_port]| {
             let config = guard.dir().join(format!("bao-{port}.json"));
             let data = guard.dir().join(format!("bao-{port}"));
+            std::fs::create_dir_all(&data).map_err(Error::io("make the folder", &data))?;
             let storage = match storage {
                 Storage::Memory => json!({"inmem": {}}),
-                Storage::Files => json!({"file": {"path": data}}),
+                Storage::Files => json!({"raft": {"path": data, "node_id": "testbed", "performance_multiplier": "1"}}),
             };
             write_private(
                 &config,
