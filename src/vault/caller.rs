@@ -99,7 +99,7 @@ impl Caller {
             let (answer, token) = self.send(question, deadline).await?;
             match answer.status {
                 200 | 404 => {
-                    token.prove(Instant::now());
+                    self.tokens.accepted(&token);
                     if trial {
                         self.tokens.relogin_helped();
                     }

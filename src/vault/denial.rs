@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
+use super::auth::LookedUpData;
 use super::error::{Holder, VaultError};
 use super::http::Answer;
-use super::token::{LookedUpData, Token};
+use super::token::Token;
 use super::tokens::{LOOKUP_SELF, Tokens};
 
 /// What to do about a 403.

@@ -7,6 +7,7 @@
 //! ```
 
 mod answer;
+mod auth;
 mod breaker;
 mod budget;
 mod caller;
@@ -16,6 +17,7 @@ mod denial;
 mod error;
 mod http;
 mod kv;
+mod log_in;
 mod login;
 mod mounts;
 mod pool;

@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::answer::Place;
+use super::auth::Authed;
 use super::error::VaultError;
 use super::http::{Ask, Failure};
 use super::retry;
 use super::session::Urgency;
 use super::settings::Call;
-use super::token::{Authed, Lease, Step, Token};
+use super::token::{Lease, Step, Token};
 use super::tokens::Tokens;
 
 const RENEW_SELF: &str = "auth/token/renew-self";

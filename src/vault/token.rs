@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
-use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
 
+use super::auth::{Auth, LookedUp};
 use super::error::Holder;
 
 /// When a token ends, and what is to be done before.
@@ -239,118 +239,10 @@ impl Token {
     }
 }
 
-/// `auth` of a login's or renewal's answer.
-#[derive(Deserialize)]
-pub(super) struct Auth {
-    #[serde(deserialize_with = "secret")]
-    client_token: SecretString,
-    #[serde(default)]
-    pub(super) lease_duration: u64,
-    #[serde(default)]
-    pub(super) renewable: bool,
-    token_type: Option<String>,
-    #[serde(default)]
-    num_uses: u64,
-    #[serde(default, deserialize_with = "or_default")]
-    policies: Vec<String>,
-    #[serde(default, deserialize_with = "or_default")]
-    metadata: Names,
-}
-
-impl Auth {
-    /// A login that asks for a second factor has none yet.
-    pub(super) fn has_token(&self) -> bool {
-        !self.client_token.expose_secret().is_empty()
-    }
-}
-
-/// Answers with `auth`.
-#[derive(Deserialize)]
-pub(super) struct Authed {
-    pub(super) auth: Option<Auth>,
-}
-
-/// `data` of `auth/token/lookup-self`.
-#[derive(Deserialize)]
-pub(super) struct LookedUp {
-    #[serde(default)]
-    ttl: u64,
-    #[serde(default)]
-    creation_ttl: u64,
-    #[serde(default, deserialize_with = "or_default")]
-    period: u64,
-    #[serde(default, deserialize_with = "or_default")]
-    renewable: bool,
-    #[serde(default)]
-    num_uses: u64,
-    #[serde(default, deserialize_with = "or_default")]
-    policies: Vec<String>,
-    #[serde(default, deserialize_with = "or_default")]
-    identity_policies: Vec<String>,
-    #[serde(default, deserialize_with = "or_default")]
-    meta: Names,
-}
-
-/// Answers with `data` of a look-up.
-#[derive(Deserialize)]
-pub(super) struct LookedUpData {
-    pub(super) data: LookedUp,
-}
-
-impl LookedUp {
-    /// Whose it is, with all policies: those of its identity stand apart here.
-    pub(super) fn holder(&self) -> Holder {
-        let policies = self
-            .policies
-            .iter()
-            .chain(&self.identity_policies)
-            .cloned()
-            .collect();
-        Holder {
-            who: self.meta.who(),
-            policies,
-        }
-    }
-}
-
-/// What the auth methods write into a token's metadata.
-#[derive(Default, Deserialize)]
-struct Names {
-    role_name: Option<String>,
-    role: Option<String>,
-    username: Option<String>,
-    cert_name: Option<String>,
-}
-
-impl Names {
-    fn who(&self) -> String {
-        let named = |kind: &str, name: &Option<String>| {
-            name.as_ref().map(|name| format!("{kind} {name:?}"))
-        };
-        named("role", &self.role_name)
-            .or_else(|| named("role", &self.role))
-            .or_else(|| named("user", &self.username))
-            .or_else(|| named("certificate role", &self.cert_name))
-            .unwrap_or_default()
-    }
-}
-
-fn secret<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<SecretString, D::Error> {
-    String::deserialize(deserializer).map(SecretString::from)
-}
-
-/// `null` counts as not there.
-fn or_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
-where
-    D: serde::Deserializer<'de>,
-    T: Default + Deserialize<'de>,
-{
-    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::vault::auth::Authed;
 
     fn secs(seconds: f64) -> Duration {
         Duration::from_secs_f64(seconds)
