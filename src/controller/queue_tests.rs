@@ -37,8 +37,8 @@ fn a_waiting_refresh_is_promoted_in_place_and_runs_once() {
     assert_eq!(next(&queue), None);
 }
 
-#[test]
-fn a_key_never_runs_twice_at_once_and_a_wake_up_meanwhile_is_kept() {
+#[tokio::test]
+async fn a_key_never_runs_twice_at_once_and_a_wake_up_meanwhile_is_kept() {
     let queue = queue(LIMITS);
     queue.push(1, Lane::Refresh);
     assert_eq!(next(&queue), Some((1, Lane::Refresh)));
@@ -51,8 +51,8 @@ fn a_key_never_runs_twice_at_once_and_a_wake_up_meanwhile_is_kept() {
     assert_eq!(next(&queue), None);
 }
 
-#[test]
-fn a_due_time_rings_once_and_the_newest_counts() {
+#[tokio::test]
+async fn a_due_time_rings_once_and_the_newest_counts() {
     let queue = queue(LIMITS);
     let now = Instant::now();
     queue.schedule(1, now + Duration::from_secs(3600));
@@ -64,8 +64,8 @@ fn a_due_time_rings_once_and_the_newest_counts() {
     assert_eq!(next(&queue), Some((1, Lane::Refresh)));
 }
 
-#[test]
-fn a_key_is_hastened_and_never_put_off() {
+#[tokio::test]
+async fn a_key_is_hastened_and_never_put_off() {
     let queue = queue(LIMITS);
     let now = Instant::now();
     queue.schedule(1, now);
@@ -105,8 +105,8 @@ fn a_promoted_key_leaves_its_place_beside_the_lane_to_the_next() {
     assert_eq!(next(&queue), Some((3, Lane::Refresh)), "the stale entry of 2 must not cost 3 its turn");
 }
 
-#[test]
-fn what_is_removed_does_not_come_back() {
+#[tokio::test]
+async fn what_is_removed_does_not_come_back() {
     let queue = queue(LIMITS);
     queue.push(1, Lane::Urgent);
     queue.push(2, Lane::Urgent);
