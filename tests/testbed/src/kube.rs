@@ -76,41 +76,7 @@ impl Kube {
     }
 
     async fn apply_object(&self, object: &Value, namespace: &str) -> Result<Value> {
-        let version = http::text(object, "/apiVersion")?;
-        let kind = http::text(object, "/kind")?;
-        let name = http::text(object, "/metadata/name")?;
-        let group = if version.contains('/') {
-            format!("/apis/{version}")
-        } else {
-            format!("/api/{version}")
-        };
-        let known = self.request(Method::GET, &group, None).await?;
-        let resource = known
-            .get("resources")
-            .and_then(Value::as_array)
-            .and_then(|all| {
-                all.iter().find(|one| {
-                    one["kind"] == kind.as_str()
-                        && !one["name"].as_str().unwrap_or("/").contains('/')
-                })
-            })
-            .ok_or_else(|| Error::Unexpected {
-                what: format!("{kind} {name}"),
-                why: format!("{version} has no such kind"),
-            })?;
-        let plural = http::text(resource, "/name")?;
-        let place = match resource["namespaced"].as_bool() {
-            Some(true) => {
-                let own = object
-                    .pointer("/metadata/namespace")
-                    .and_then(Value::as_str);
-                format!(
-                    "{group}/namespaces/{}/{plural}/{name}",
-                    own.unwrap_or(namespace)
-                )
-            }
-            _ => format!("{group}/{plural}/{name}"),
-        };
+        let place = self.place_of(object, namespace).await?;
         let url = format!(
             "{}{place}?fieldManager={FIELD_MANAGER}&force=true",
             self.url
@@ -118,9 +84,51 @@ impl Kube {
         let request = self
             .client
             .patch(&url)
-            .header("Content-Type", "application/apply-patch+yaml")
-            .body(object.to_string());
-        http::json(&Method::PATCH, &url, request).await
+            .header("Content-Type", "application/apply-patch+yaml");
+        http::json(&Method::PATCH, &url, request.body(object.to_string())).await
+    }
+
+    /// The path of an object in the API, as discovery tells its kind's plural and whether it has a namespace.
+    async fn place_of(&self, object: &Value, namespace: &str) -> Result<String> {
+        let (version, kind) = (
+            http::text(object, "/apiVersion")?,
+            http::text(object, "/kind")?,
+        );
+        let name = http::text(object, "/metadata/name")?;
+        let group = if version.contains('/') {
+            format!("/apis/{version}")
+        } else {
+            format!("/api/{version}")
+        };
+        let known = self.request(Method::GET, &group, None).await?;
+        let text = |resource: &Value, field| {
+            resource
+                .get(field)
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+                .to_owned()
+        };
+        // Subresources such as deployments/scale have kinds too.
+        let is_meant = |resource: &&Value| {
+            text(resource, "kind") == kind && !text(resource, "name").contains('/')
+        };
+        let resource = known
+            .get("resources")
+            .and_then(Value::as_array)
+            .and_then(|all| all.iter().find(is_meant));
+        let resource = resource.ok_or_else(|| Error::Unexpected {
+            what: format!("{kind} {name}"),
+            why: format!("{version} has no such kind"),
+        })?;
+        let plural = text(resource, "name");
+        if resource.get("namespaced").and_then(Value::as_bool) != Some(true) {
+            return Ok(format!("{group}/{plural}/{name}"));
+        }
+        let namespace = object
+            .pointer("/metadata/namespace")
+            .and_then(Value::as_str)
+            .unwrap_or(namespace);
+        Ok(format!("{group}/namespaces/{namespace}/{plural}/{name}"))
     }
 
     /// A token of a ServiceAccount through TokenRequest; no audiences means the API server's own.

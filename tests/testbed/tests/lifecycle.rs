@@ -1,5 +1,11 @@
 //! What a person at a command line meets: exit codes, and that nothing is left, whatever ended the testbed.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "what helps a test may fail as the test does"
+)]
+
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use std::{
     fs,
@@ -9,7 +15,10 @@ use std::{
     time::Duration,
 };
 use testbed::{Guard, wait_until};
-use tokio::process::{Child, Command};
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::{Child, Command},
+};
 
 /// For a start of the whole stack beside other tests.
 const START: Duration = Duration::from_secs(60);
@@ -229,7 +238,10 @@ async fn a_server_that_fails_is_named_with_its_last_lines_and_its_log_stays() {
 async fn a_taken_port_is_tried_again_with_another() {
     let guard = Guard::new().unwrap();
     let assets = guard.dir().join("assets");
-    let real = testbed::cache_dir().unwrap().join("etcd/v3.6.8/etcd");
+    let fetched = output_of(testbed(&["fetch", "--no-controller-manager"]))
+        .await
+        .stdout;
+    let real = Path::new(fetched.lines().next().unwrap());
     let mark = guard.dir().join("mark");
     let fake = format!(
         "[ -e {mark} ] && exec {real} \"$@\"\n[ \"$1\" = --version ] && exec {real} --version\ntouch {mark}\n\
@@ -245,75 +257,127 @@ async fn a_taken_port_is_tried_again_with_another() {
     assert!(mark.exists());
 }
 
-/// A build that is killed half-way, then one that succeeds: the cache never holds the half-written file. An etcd that is too old is
-/// told and not used.
-#[tokio::test]
-async fn an_interrupted_build_leaves_no_half_written_binary() {
-    let guard = Guard::new().unwrap();
-    let cache = guard.dir().join("cache");
-    let path = guard.dir().join("path");
-    script(&path, "etcd", "echo 'etcd Version: 3.4.23'");
-    script(&path, "bao", "echo 'OpenBao v2.7.2'");
-    for name in ["kube-apiserver", "kube-controller-manager"] {
-        script(&path, name, "echo 'Kubernetes v1.36.3'");
+/// A machine with an old etcd, no internet, and a `go` of ours: it writes half of its output, waits for `fast`, and writes the rest.
+struct Builder {
+    guard: Guard,
+}
+
+impl Builder {
+    fn new() -> Self {
+        let guard = Guard::new().unwrap();
+        let path = guard.dir().join("path");
+        script(&path, "etcd", "echo 'etcd Version: 3.4.23'");
+        script(&path, "bao", "echo 'OpenBao v2.7.2'");
+        script(&path, "kube-apiserver", "echo 'Kubernetes v1.36.3'");
+        let go = "echo run >> $RUNS\nwhile [ \"$1\" != -o ]; do shift; done\nprintf half > $2\n\
+                  until [ -e $FAST ]; do sleep 0.05; done\nprintf whole > $2";
+        script(&path, "go", go);
+        for name in ["rm", "sleep"] {
+            let real = ["/bin", "/usr/bin"]
+                .map(|folder| Path::new(folder).join(name))
+                .into_iter()
+                .find(|file| file.exists());
+            std::os::unix::fs::symlink(real.unwrap(), path.join(name)).unwrap();
+        }
+        Self { guard }
     }
-    // The output is the word after -o; started is told by a file.
-    let go = "while [ \"$1\" != -o ]; do shift; done\nprintf half > $2; touch $2.started; [ -e \"$GO_FAST\" ] || sleep 60; printf whole > $2";
-    script(&path, "go", go);
-    let fast = guard.dir().join("fast");
-    let command = || {
-        let mut command = testbed(&["fetch"]);
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.guard.dir().join(name)
+    }
+
+    fn target(&self) -> PathBuf {
+        self.file("cache/external-secrets-rs/testbed/etcd/v3.6.8/etcd")
+    }
+
+    fn fetch(&self) -> Command {
+        let mut command = testbed(&["fetch", "--no-controller-manager"]);
         command
-            .env("KUBEBUILDER_ASSETS", "")
-            .env("PATH", format!("{}:/usr/bin:/bin", path.display()))
-            .env("XDG_CACHE_HOME", &cache)
-            .env("GO_FAST", &fast)
+            .env_remove("KUBEBUILDER_ASSETS")
+            .env("PATH", self.file("path"))
+            .env("XDG_CACHE_HOME", self.file("cache"))
+            .env("RUNS", self.file("runs"))
+            .env("FAST", self.file("fast"))
             .env("HTTPS_PROXY", "http://127.0.0.1:1");
         command
-    };
-    let target = cache.join("external-secrets-rs/testbed/etcd/v3.6.8/etcd");
-    let started = target.with_file_name("unfinished").join("etcd.started");
+    }
 
-    let mut first = command().spawn().unwrap();
-    wait_until("the build", START, async || fs::metadata(&started))
+    async fn half_written(&self) {
+        let half = self.target().with_file_name("unfinished").join("etcd");
+        wait_until(
+            "half of a binary",
+            START,
+            async || match fs::read_to_string(&half) {
+                Ok(text) if text == "half" => Ok(()),
+                other => Err(format!("{other:?}")),
+            },
+        )
         .await
         .unwrap();
-    first.kill().await.unwrap();
-    assert!(!target.exists());
+    }
+}
 
-    fs::write(&fast, "").unwrap();
-    let second = output_of(command()).await;
+#[tokio::test]
+async fn an_interrupted_build_leaves_no_half_written_binary() {
+    let builder = Builder::new();
+    let mut first = builder.fetch().spawn().unwrap();
+    builder.half_written().await;
+    first.kill().await.unwrap();
+    assert!(!builder.target().exists());
+
+    fs::write(builder.file("fast"), "").unwrap();
+    let second = output_of(builder.fetch()).await;
     assert_eq!(second.code, Some(0), "{}", second.text);
-    assert_eq!(fs::read_to_string(&target).unwrap(), "whole");
-    assert!(!started.exists());
-    let told = &second.text;
+    assert_eq!(fs::read_to_string(builder.target()).unwrap(), "whole");
+    assert!(!builder.target().with_file_name("unfinished").exists());
     assert!(
-        told.contains("etcd is version 3.4, the testbed needs 3.5: not used"),
-        "{told}"
-    );
-    assert!(
-        told.contains("the release downloads can't be reached"),
-        "{told}"
-    );
-    assert!(
-        told.contains("building etcd v3.6.8 with go (about 45 seconds on 2 cores, once)…"),
-        "{told}"
-    );
-    assert!(
-        second.stdout.contains(target.to_str().unwrap()),
+        second.stdout.contains(builder.target().to_str().unwrap()),
         "{}",
         second.stdout
     );
+    for told in [
+        "etcd is version 3.4, the testbed needs 3.5: not used",
+        "the release downloads can't be reached",
+        "building etcd v3.6.8 with go (about 45 seconds on 2 cores, once)…",
+    ] {
+        assert!(second.text.contains(told), "{told}: {}", second.text);
+    }
+}
 
-    fs::remove_file(path.join("go")).unwrap();
-    fs::remove_file(&target).unwrap();
-    let without = output_of(command()).await;
-    if !Path::new("/usr/bin/go").exists() {
-        assert_eq!(without.code, Some(1));
-        assert!(
-            without.text.contains("install Go 1.26 or newer"),
-            "{}",
-            without.text
-        );
+#[tokio::test]
+async fn two_testbeds_build_a_binary_once() {
+    let builder = Builder::new();
+    let first = tokio::spawn(output_of(builder.fetch()));
+    builder.half_written().await;
+    let mut second = builder.fetch().spawn().unwrap();
+    let mut lines = BufReader::new(second.stderr.take().unwrap()).lines();
+    while let Some(line) = tokio::time::timeout(START, lines.next_line())
+        .await
+        .unwrap()
+        .unwrap()
+    {
+        if line == "testbed: another testbed is getting etcd: waiting for it" {
+            break;
+        }
+    }
+    fs::write(builder.file("fast"), "").unwrap();
+    assert_eq!(first.await.unwrap().code, Some(0));
+    assert!(second.wait().await.unwrap().success());
+    assert_eq!(fs::read_to_string(builder.file("runs")).unwrap(), "run\n");
+}
+
+#[tokio::test]
+async fn without_go_it_is_told_what_to_install() {
+    let builder = Builder::new();
+    fs::remove_file(builder.file("path/go")).unwrap();
+    let ended = output_of(builder.fetch()).await;
+    assert_eq!(ended.code, Some(1));
+    for told in [
+        "no etcd to be had",
+        "the release downloads can't be reached",
+        "install Go 1.26 or newer",
+        "KUBEBUILDER_ASSETS",
+    ] {
+        assert!(ended.text.contains(told), "{told}: {}", ended.text);
     }
 }

@@ -1,5 +1,11 @@
 //! What the proxy does to requests. Its server is a second proxy that answers by rules, so no stack is needed.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "what helps a test may fail as the test does"
+)]
+
 use reqwest::{Client, Method, StatusCode, redirect::Policy};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};

@@ -260,71 +260,79 @@ impl Shared {
         request: Request<Incoming>,
         cut: Option<(usize, End)>,
     ) -> Result<Response<CutBody>> {
+        let Some(answer) = self.forward(request).await? else {
+            // As any reverse proxy says it.
+            return whole(
+                Response::builder().status(502),
+                Bytes::from_static(b"bad gateway"),
+            );
+        };
+        let mut response = Response::builder().status(answer.status());
+        for (name, value) in answer
+            .headers()
+            .iter()
+            .filter(|(name, _)| !PER_HOP.contains(name))
+        {
+            response = response.header(name, value);
+        }
+        let url = answer.url().to_string();
+        let body = answer
+            .bytes()
+            .await
+            .map_err(|error| failed("the answer from", &url, &error))?;
+        match cut {
+            None => whole(response, body),
+            Some((keep, end)) => {
+                let response = response.header(header::CONTENT_LENGTH, body.len());
+                finish(
+                    response,
+                    CutBody::new(body.slice(..keep.min(body.len())), end),
+                )
+            }
+        }
+    }
+
+    /// The server's answer, `None` where it gives none.
+    async fn forward(&self, request: Request<Incoming>) -> Result<Option<reqwest::Response>> {
         let (parts, body) = request.into_parts();
         let target = parts
             .uri
             .path_and_query()
             .map_or("/", |target| target.as_str());
         let url = format!("{}{target}", self.upstream);
-        let failed = |why: String| Error::Request {
-            method: parts.method.to_string(),
-            url: url.clone(),
-            why,
-        };
         let body = body
             .collect()
             .await
-            .map_err(|error| failed(error.to_string()))?
+            .map_err(|error| failed("the request to", &url, &error))?
             .to_bytes();
         let mut headers = parts.headers;
-        for name in [
-            header::HOST,
-            header::CONNECTION,
-            header::CONTENT_LENGTH,
-            header::TRANSFER_ENCODING,
-        ] {
+        for name in PER_HOP {
             headers.remove(name);
         }
-        let sent = self
+        Ok(self
             .client
-            .request(parts.method.clone(), &url)
+            .request(parts.method, &url)
             .headers(headers)
             .body(body)
             .send()
-            .await;
-        let answer = match sent {
-            Ok(answer) => answer,
-            // As any reverse proxy says it.
-            Err(_) => {
-                return whole(
-                    Response::builder().status(502),
-                    Bytes::from_static(b"bad gateway"),
-                );
-            }
-        };
-        let mut response = Response::builder().status(answer.status());
-        for (name, value) in answer.headers() {
-            if ![
-                header::CONNECTION,
-                header::CONTENT_LENGTH,
-                header::TRANSFER_ENCODING,
-            ]
-            .contains(name)
-            {
-                response = response.header(name, value);
-            }
-        }
-        let body = answer
-            .bytes()
             .await
-            .map_err(|error| failed(error.to_string()))?;
-        match cut {
-            None => whole(response, body),
-            Some((keep, end)) => finish(
-                response.header(header::CONTENT_LENGTH, body.len()),
-                CutBody::new(body.slice(..keep.min(body.len())), end),
-            ),
-        }
+            .ok())
+    }
+}
+
+/// Headers that each side of a proxy makes for itself.
+const PER_HOP: [header::HeaderName; 4] = [
+    header::HOST,
+    header::CONNECTION,
+    header::CONTENT_LENGTH,
+    header::TRANSFER_ENCODING,
+];
+
+/// Breaks the connection; nobody reads the words but a debugger.
+fn failed(what: &str, url: &str, error: &dyn std::error::Error) -> Error {
+    Error::Unexpected {
+        what: format!("{what} {url}"),
+        why: error.to_string(),
     }
 }
 
