@@ -167,11 +167,11 @@ pub(super) fn refusal(answer: &Answer) -> String {
             "the user is in no LDAP group that has a policy",
         ),
         (
-            "invalid certificate or no client certificate supplied",
+            "no client certificate",
             "the client certificate was not accepted; check it against the certificate roles of the mount",
         ),
         (
-            "failed to match all constraints",
+            "matching all constraints",
             "the client certificate does not meet the role's constraints",
         ),
         (
