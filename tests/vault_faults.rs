@@ -1,4 +1,10 @@
 //! Servers that lie, hang, throttle, break off, are sealed or away: what a session makes of them.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking, its helpers too"
+)]
 
 mod vault_support;
 

@@ -1,4 +1,10 @@
 //! Every way to log in, against a real OpenBao; kubernetes with a real TokenReview.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking, its helpers too"
+)]
 
 mod vault_support;
 
@@ -227,7 +233,8 @@ async fn kubernetes_by_a_real_token_review() -> Result {
     let good = Login::kubernetes(&mount, "app", Jwt::Value(value.into()))?;
     let other = kube.token(namespace.name(), "reviewer", &["vault"]).await?;
     let bad = Login::kubernetes(&mount, "app", Jwt::Value(other.into()))?;
-    rig.check(good, bad, "").await?;
+    let words = "the role is not bound to this ServiceAccount's name";
+    rig.check(good, bad, words).await?;
 
     // One that is issued for each login: the session outlives its tokens, and they are asked for only then.
     let request = |namespace: &str| {

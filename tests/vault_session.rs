@@ -1,4 +1,10 @@
 //! What a session reads and how little it asks for it, on a real OpenBao.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking, its helpers too"
+)]
 
 mod vault_support;
 

@@ -141,64 +141,66 @@ fn quote(answer: &Answer) -> String {
         .collect()
 }
 
+/// What servers are known to say about a refused login, and what a person should do about it.
+const KNOWN: [(&str, &str); 14] = [
+    (
+        "invalid role or secret ID",
+        "invalid role or secret ID; check roleId and the secret id, and that it has neither ended nor been used up",
+    ),
+    ("invalid role ID", "invalid role ID; check roleId"),
+    (
+        "invalid secret id",
+        "invalid secret id; check it, and that it has neither ended nor been used up",
+    ),
+    (
+        "invalid username or password",
+        "invalid username or password; check both",
+    ),
+    (
+        "ldap operation failed",
+        "the directory did not accept the user or password; check both, and the LDAP settings of the mount",
+    ),
+    (
+        "no LDAP groups found",
+        "the user is in no LDAP group that has a policy",
+    ),
+    (
+        "no client certificate",
+        "the client certificate was not accepted; check it against the certificate roles of the mount",
+    ),
+    (
+        "matching all constraints",
+        "the client certificate does not meet the role's constraints",
+    ),
+    (
+        "service account name not authorized",
+        "the role is not bound to this ServiceAccount's name; check bound_service_account_names",
+    ),
+    (
+        "namespace not authorized",
+        "the role is not bound to this ServiceAccount's namespace; check bound_service_account_namespaces",
+    ),
+    (
+        "invalid audience",
+        "the JWT is for another audience than the role accepts; check `audiences` and the role's bound_audiences",
+    ),
+    (
+        "could not be found",
+        "the role does not exist at this mount; check its name",
+    ),
+    (
+        "invalid role name",
+        "the role does not exist at this mount; check its name",
+    ),
+    (
+        "no handler for route",
+        "no auth method is mounted there; check the auth path and namespace",
+    ),
+];
+
 /// Why a login was refused, from words that servers are known to use; anything else in the body is not shown, since
 /// it may repeat what was sent.
 pub(super) fn refusal(answer: &Answer) -> String {
-    const KNOWN: [(&str, &str); 14] = [
-        (
-            "invalid role or secret ID",
-            "invalid role or secret ID; check roleId and the secret id, and that it has neither ended nor been used up",
-        ),
-        ("invalid role ID", "invalid role ID; check roleId"),
-        (
-            "invalid secret id",
-            "invalid secret id; check it, and that it has neither ended nor been used up",
-        ),
-        (
-            "invalid username or password",
-            "invalid username or password; check both",
-        ),
-        (
-            "ldap operation failed",
-            "the directory did not accept the user or password; check both, and the LDAP settings of the mount",
-        ),
-        (
-            "no LDAP groups found",
-            "the user is in no LDAP group that has a policy",
-        ),
-        (
-            "no client certificate",
-            "the client certificate was not accepted; check it against the certificate roles of the mount",
-        ),
-        (
-            "matching all constraints",
-            "the client certificate does not meet the role's constraints",
-        ),
-        (
-            "service account name not authorized",
-            "the role is not bound to this ServiceAccount's name; check bound_service_account_names",
-        ),
-        (
-            "namespace not authorized",
-            "the role is not bound to this ServiceAccount's namespace; check bound_service_account_namespaces",
-        ),
-        (
-            "invalid audience",
-            "the JWT is for another audience than the role accepts; check `audiences` and the role's bound_audiences",
-        ),
-        (
-            "could not be found",
-            "the role does not exist at this mount; check its name",
-        ),
-        (
-            "invalid role name",
-            "the role does not exist at this mount; check its name",
-        ),
-        (
-            "no handler for route",
-            "no auth method is mounted there; check the auth path and namespace",
-        ),
-    ];
     let known = KNOWN.iter().find(|(needle, _)| answer.says(needle));
     if let Some((_, reason)) = known {
         return (*reason).to_owned();

@@ -1,6 +1,7 @@
 //! What a session is opened with, and which connections are the same.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
@@ -11,8 +12,8 @@ use super::login::Login;
 /// Everything a session needs: plain values, each already read from wherever the store's spec points.
 ///
 /// Two equal connections share one session, one token and one set of reads ([`super::Sessions::open`]).
-/// `Debug` prints no credential.
-#[derive(Debug, Clone)]
+/// `Debug` prints no credential, and no header's value, which may be one.
+#[derive(Clone)]
 pub struct Connection {
     /// `http(s)://host[:port][/prefix]`
     pub server: String,
@@ -52,6 +53,20 @@ impl Connection {
             retry: RetrySettings::default(),
             login,
         }
+    }
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = self.headers.keys().collect();
+        f.debug_struct("Connection")
+            // Not yet checked: it may hold a password.
+            .field("server", &self.server.rsplit('@').next())
+            .field("namespace", &self.namespace)
+            .field("auth_namespace", &self.auth_namespace)
+            .field("headers", &names)
+            .field("login", &self.login)
+            .finish_non_exhaustive()
     }
 }
 
@@ -151,5 +166,114 @@ impl Connection {
                 .field(identity.key_pem.expose_secret().as_bytes());
         }
         print.finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: [u8; 32] = [7; 32];
+
+    fn base() -> Connection {
+        let login = Login::app_role("approle", "role".into(), "secret".into()).unwrap();
+        Connection::new("https://vault", login)
+    }
+
+    #[test]
+    fn equal_connections_are_one_session_and_others_are_not() {
+        let print = |connection: &Connection| connection.fingerprint(&KEY);
+        let trailing = Login::app_role("auth/approle/", "role\n".into(), " secret".into()).unwrap();
+        assert_eq!(
+            print(&base()),
+            print(&Connection {
+                login: trailing,
+                ..base()
+            })
+        );
+        assert_eq!(
+            print(&base()),
+            print(&Connection {
+                server: "https://vault/".into(),
+                ..base()
+            })
+        );
+        let other_secret = Login::app_role("approle", "role".into(), "other".into()).unwrap();
+        let shifted = Login::app_role("approle", "rol".into(), "esecret".into()).unwrap();
+        let header =
+            |name: &str, value: &str| BTreeMap::from([(name.to_owned(), value.to_owned())]);
+        for other in [
+            Connection {
+                server: "https://vault2".into(),
+                ..base()
+            },
+            Connection {
+                namespace: Some("a".into()),
+                ..base()
+            },
+            Connection {
+                auth_namespace: Some("a".into()),
+                ..base()
+            },
+            Connection {
+                ca_bundle: Some(b"ca".to_vec()),
+                ..base()
+            },
+            Connection {
+                headers: header("a", "b"),
+                ..base()
+            },
+            Connection {
+                headers: header("ab", ""),
+                ..base()
+            },
+            Connection {
+                read_your_writes: true,
+                ..base()
+            },
+            Connection {
+                forward_inconsistent: true,
+                ..base()
+            },
+            Connection {
+                retry: RetrySettings {
+                    max_retries: 9,
+                    ..RetrySettings::default()
+                },
+                ..base()
+            },
+            Connection {
+                login: other_secret,
+                ..base()
+            },
+            Connection {
+                login: shifted,
+                ..base()
+            },
+        ] {
+            assert_ne!(print(&base()), print(&other), "{other:?}");
+        }
+        assert_ne!(
+            base().fingerprint(&KEY),
+            base().fingerprint(&[8; 32]),
+            "the key counts"
+        );
+    }
+
+    #[test]
+    fn debug_prints_no_credential() {
+        let headers = BTreeMap::from([("X-Key".to_owned(), "hunter2".to_owned())]);
+        let told = format!(
+            "{:?}",
+            Connection {
+                server: "https://a:hunter2@vault".into(),
+                headers,
+                ..base()
+            }
+        );
+        assert!(told.contains("X-Key") && told.contains("vault"), "{told}");
+        for secret in ["hunter2", "secret\"", "\"role\""] {
+            assert!(!told.contains(secret), "{told}");
+        }
     }
 }

@@ -195,12 +195,12 @@ impl Denials {
         if memory.paths.len() >= MOST_DENIED {
             memory.paths.retain(|_, at| at.elapsed() < DENIED);
         }
-        if memory.paths.len() < MOST_DENIED && !memory.paths.contains_key(path) {
+        let known = memory
+            .paths
+            .get(path)
+            .is_some_and(|at| at.elapsed() < DENIED);
+        if !known && memory.paths.len() < MOST_DENIED {
             memory.paths.insert(path.to_owned(), Instant::now());
-        } else if let Some(at) = memory.paths.get_mut(path)
-            && at.elapsed() >= DENIED
-        {
-            *at = Instant::now();
         }
     }
 }

@@ -80,6 +80,8 @@ pub(super) struct Http {
     max_body: usize,
 }
 
+/// What is set aside for a body before it comes: what it promises, but no more than this.
+const FIRST: usize = 64 * 1024;
 const INDEX: HeaderName = HeaderName::from_static("x-vault-index");
 
 impl Http {
@@ -153,7 +155,9 @@ impl Http {
         if told > self.max_body as u64 {
             return Err(Failure::TooLarge);
         }
-        let mut body = Zeroizing::new(Vec::with_capacity(usize::try_from(told).unwrap_or(0)));
+        let mut body = Zeroizing::new(Vec::with_capacity(
+            usize::try_from(told).unwrap_or(0).min(FIRST),
+        ));
         while let Some(chunk) = response.chunk().await.map_err(|error| failure(&error))? {
             if body.len() + chunk.len() > self.max_body {
                 return Err(Failure::TooLarge);

@@ -77,29 +77,14 @@ where
     {
         let mut slots = self.slots.lock();
         let slot = slots.get_mut(&key);
-        if let Some(slot) = &slot {
-            if urgency == Urgency::Refresh && slot.running.began.elapsed() < RECENT {
-                return slot.running.answer.clone();
-            }
-            if let Some(waiting) = &slot.waiting {
-                return waiting.clone();
-            }
+        if let Some(answer) = slot.as_ref().and_then(|slot| slot.fresh_enough(urgency)) {
+            return answer;
         }
         let (sender, receiver) = tokio::sync::oneshot::channel();
         let answer: Answer<V> = receiver.map(Result::ok).boxed().shared();
         let before = match slot {
             None => {
-                let running = Running {
-                    began: Instant::now(),
-                    answer: answer.clone(),
-                };
-                slots.insert(
-                    key.clone(),
-                    Slot {
-                        running,
-                        waiting: None,
-                    },
-                );
+                slots.insert(key.clone(), Slot::running(answer.clone()));
                 None
             }
             Some(slot) => {
@@ -107,22 +92,46 @@ where
                 Some(slot.running.answer.clone())
             }
         };
-        let (slots, own) = (Arc::clone(&self.slots), answer.clone());
-        spawn(
-            async move {
-                let read = Read { slots, key, own };
-                if let Some(before) = before {
-                    before.await;
-                    read.begin();
-                }
-                // Nobody waits for it if that fails.
-                let _ = sender.send(fetch().await);
-                let recent_until = read.began() + RECENT;
-                sleep_until(recent_until).await;
+        // A runtime that ends drops the task right here, and it locks the slots then.
+        drop(slots);
+        let read = Read {
+            slots: Arc::clone(&self.slots),
+            key,
+            own: answer.clone(),
+        };
+        let task = async move {
+            if let Some(before) = before {
+                before.await;
+                read.begin();
             }
-            .boxed(),
-        );
+            // Nobody waits for it if that fails.
+            let _ = sender.send(fetch().await);
+            let recent_until = read.began() + RECENT;
+            sleep_until(recent_until).await;
+        };
+        spawn(task.boxed());
         answer
+    }
+}
+
+impl<V: Clone> Slot<V> {
+    fn running(answer: Answer<V>) -> Self {
+        Self {
+            running: Running {
+                began: Instant::now(),
+                answer,
+            },
+            waiting: None,
+        }
+    }
+
+    /// A read here that a new caller may join.
+    fn fresh_enough(&self, urgency: Urgency) -> Option<Answer<V>> {
+        let recent = self.running.began.elapsed() < RECENT;
+        match urgency {
+            Urgency::Refresh if recent => Some(self.running.answer.clone()),
+            _ => self.waiting.clone(),
+        }
     }
 }
 
@@ -137,18 +146,10 @@ struct Read<K: Eq + Hash, V: Clone> {
 impl<K: Clone + Eq + Hash, V: Clone> Read<K, V> {
     /// It has waited, and its turn has come.
     fn begin(&self) {
-        let running = || Running {
-            began: Instant::now(),
-            answer: self.own.clone(),
-        };
-        let mut slots = self.slots.lock();
         // The one before may have taken the slot away with it, if it was cut off.
-        let slot = slots.entry(self.key.clone()).or_insert_with(|| Slot {
-            running: running(),
-            waiting: None,
-        });
-        slot.running = running();
-        slot.waiting = None;
+        self.slots
+            .lock()
+            .insert(self.key.clone(), Slot::running(self.own.clone()));
     }
 
     fn began(&self) -> Instant {

@@ -31,7 +31,7 @@ pub(super) struct Tokens {
     pub(super) denials: Denials,
     pub(super) login: Login,
     pub(super) namespace: Option<String>,
-    /// Whom refusals count against.
+    /// Whom refusals count against, where they can lock it out.
     pub(super) principal: Option<Fingerprint>,
     pub(super) retry: RetrySettings,
     state: Mutex<State>,
@@ -69,7 +69,11 @@ impl Tokens {
             .auth_namespace
             .clone()
             .or_else(|| connection.namespace.clone());
-        let principal = connection.login.principal().map(|principal| {
+        let lockable = connection
+            .login
+            .principal()
+            .filter(|principal| principal.can_be_locked);
+        let principal = lockable.map(|principal| {
             let mut print = Fingerprinter::new(&shared.key);
             print
                 .field(server.id().address().as_bytes())

@@ -28,10 +28,7 @@ impl AppRole {
     }
 
     pub(super) fn principal(&self) -> Principal<'_> {
-        Principal {
-            mount: &self.mount,
-            name: self.role_id.expose_secret(),
-        }
+        Principal::new(&self.mount, self.role_id.expose_secret())
     }
 
     pub(super) fn request(&self) -> Request {

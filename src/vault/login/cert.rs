@@ -26,10 +26,7 @@ impl Cert {
     }
 
     pub(super) fn principal(&self) -> Principal<'_> {
-        Principal {
-            mount: &self.mount,
-            name: self.role.as_deref().unwrap_or_default(),
-        }
+        Principal::new(&self.mount, self.role.as_deref().unwrap_or_default())
     }
 
     pub(super) fn request(&self) -> Request {

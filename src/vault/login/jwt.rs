@@ -29,10 +29,7 @@ impl JwtLogin {
     }
 
     pub(super) fn principal(&self) -> Principal<'_> {
-        Principal {
-            mount: &self.mount,
-            name: &self.role,
-        }
+        Principal::new(&self.mount, &self.role)
     }
 
     pub(super) async fn request(&self) -> Result<Request, VaultError> {

@@ -90,17 +90,21 @@ impl Login {
         cert::Cert::new(mount, role).map(Method::Cert).map(Self)
     }
 
-    /// Whom a refusal counts against; none for a user's own token, which can't be locked.
+    /// Whose login it is; nobody's for a user's own token.
     pub(super) fn principal(&self) -> Option<Principal<'_>> {
-        match &self.0 {
-            Method::Token(_) => None,
-            Method::AppRole(login) => Some(login.principal()),
-            Method::Kubernetes(login) => Some(login.principal()),
-            Method::Jwt(login) => Some(login.principal()),
-            Method::UserPass(login) => Some(login.principal()),
-            Method::Ldap(login) => Some(login.principal()),
-            Method::Cert(login) => Some(login.principal()),
-        }
+        let (principal, can_be_locked) = match &self.0 {
+            Method::Token(_) => return None,
+            Method::AppRole(login) => (login.principal(), true),
+            Method::UserPass(login) => (login.principal(), true),
+            Method::Ldap(login) => (login.principal(), true),
+            Method::Kubernetes(login) => (login.principal(), false),
+            Method::Jwt(login) => (login.principal(), false),
+            Method::Cert(login) => (login.principal(), false),
+        };
+        Some(Principal {
+            can_be_locked,
+            ..principal
+        })
     }
 
     /// What to send for a new token; none where the token is already there.
@@ -155,6 +159,18 @@ impl Login {
 pub(super) struct Principal<'a> {
     pub(super) mount: &'a str,
     pub(super) name: &'a str,
+    /// Refused logins lock it out: Vault and OpenBao do so for AppRole, userpass and LDAP.
+    pub(super) can_be_locked: bool,
+}
+
+impl<'a> Principal<'a> {
+    fn new(mount: &'a str, name: &'a str) -> Self {
+        Self {
+            mount,
+            name,
+            can_be_locked: false,
+        }
+    }
 }
 
 /// A POST that carries a credential: an API path and a JSON body that is wiped when dropped.

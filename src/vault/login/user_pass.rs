@@ -41,10 +41,7 @@ impl UserPass {
     }
 
     pub(super) fn principal(&self) -> Principal<'_> {
-        Principal {
-            mount: &self.mount,
-            name: &self.username,
-        }
+        Principal::new(&self.mount, &self.username)
     }
 
     pub(super) fn request(&self) -> Request {
