@@ -35,9 +35,7 @@ impl Rig {
     /// The good login reads, at the cost of one login; the bad one is refused with these words.
     async fn check(&self, good: Login, bad: Login, words: &str) -> Result {
         self.kv.write("a", json!({"k": "v"})).await?;
-        let session = self
-            .sessions
-            .open(Connection::new(self.proxy.url(), good))?;
+        let session = self.sessions.open(Connection::new(self.proxy.url(), good))?;
         for _ in 0..3 {
             assert_eq!(read(&session, &self.path("a")).await?, json!({"k": "v"}));
         }
@@ -45,10 +43,7 @@ impl Rig {
         assert_eq!(self.proxy.logins(), 1, "{}", self.proxy.summary());
         let refused = self.sessions.open(Connection::new(self.proxy.url(), bad))?;
         let error = read(&refused, &self.path("a")).await.unwrap_err();
-        assert!(
-            matches!(error.kind(), ErrorKind::LoginRefused { .. }),
-            "{error}"
-        );
+        assert!(matches!(error.kind(), ErrorKind::LoginRefused { .. }), "{error}");
         assert!(error.to_string().contains(words), "{error}");
         Ok(())
     }
@@ -58,32 +53,17 @@ impl Rig {
 async fn app_role() -> Result {
     let rig = Rig::new("approle", json!({})).await?;
     let mount = format!(" auth/{}/ ", rig.role.mount);
-    let (role_id, secret_id) = (
-        format!("{}\n", rig.role.role_id),
-        format!(" {}\r\n", rig.role.secret_id),
-    );
+    let (role_id, secret_id) = (format!("{}\n", rig.role.role_id), format!(" {}\r\n", rig.role.secret_id));
     let good = Login::app_role(&mount, role_id.into(), secret_id.into())?;
-    let bad = Login::app_role(
-        &rig.role.mount,
-        "no-such-role".into(),
-        rig.role.secret_id.as_str().into(),
-    )?;
+    let bad = Login::app_role(&rig.role.mount, "no-such-role".into(), rig.role.secret_id.as_str().into())?;
     rig.check(good, bad, "invalid role or secret ID").await?;
 
     let nowhere = Login::app_role("no-such-mount", "a".into(), "b".into())?;
-    let session = rig
-        .sessions
-        .open(Connection::new(rig.proxy.url(), nowhere))?;
+    let session = rig.sessions.open(Connection::new(rig.proxy.url(), nowhere))?;
     let error = session.validate().await.unwrap_err().to_string();
-    assert!(
-        error.contains("check that the auth method is mounted at this path"),
-        "{error}"
-    );
+    assert!(error.contains("check that the auth method is mounted at this path"), "{error}");
     let empty = Login::app_role("approle", "a".into(), " \n".into()).unwrap_err();
-    assert!(
-        empty.to_string().starts_with("the secret id is empty"),
-        "{empty}"
-    );
+    assert!(empty.to_string().starts_with("the secret id is empty"), "{empty}");
     Ok(())
 }
 
@@ -95,14 +75,10 @@ async fn user_and_password() -> Result {
     rig.write(&format!("auth/{mount}/users/jane"), user).await?;
     let good = Login::user_pass(&mount, "jane", " with spaces \n".into())?;
     let bad = Login::user_pass(&mount, "jane", "wrong".into())?;
-    rig.check(good.clone(), bad, "invalid username or password")
-        .await?;
+    rig.check(good.clone(), bad, "invalid username or password").await?;
 
     let session = rig.sessions.open(Connection::new(rig.proxy.url(), good))?;
-    let denied = read(&session, &rig.path("denied"))
-        .await
-        .unwrap_err()
-        .to_string();
+    let denied = read(&session, &rig.path("denied")).await.unwrap_err().to_string();
     assert!(denied.contains("of user \"jane\" lack"), "{denied}");
     Ok(())
 }
@@ -132,39 +108,17 @@ async fn client_certificate() -> Result {
         let pair = pki.issue_client(name, &[])?;
         Ok(Connection {
             ca_bundle: Some(pki.ca()?.into_bytes()),
-            client_identity: Some(ClientIdentity {
-                cert_pem: pair.certificate.into_bytes(),
-                key_pem: pair.key.into(),
-            }),
-            ..Connection::new(
-                rig.stack.vault_tls_addr(),
-                Login::cert(&mount, Some("app"))?,
-            )
+            client_identity: Some(ClientIdentity { cert_pem: pair.certificate.into_bytes(), key_pem: pair.key.into() }),
+            ..Connection::new(rig.stack.vault_tls_addr(), Login::cert(&mount, Some("app"))?)
         })
     };
     let session = rig.sessions.open(connection("operator")?)?;
     assert_eq!(read(&session, &rig.path("a")).await?, json!({"k": "v"}));
 
-    let error = read(
-        &*rig.sessions.open(connection("stranger")?)?,
-        &rig.path("a"),
-    )
-    .await
-    .unwrap_err();
-    assert!(
-        error
-            .to_string()
-            .contains("the client certificate does not meet the role's constraints"),
-        "{error}"
-    );
-    let bare = Connection {
-        client_identity: None,
-        ..connection("operator")?
-    };
-    assert_eq!(
-        rig.sessions.open(bare).err().map(|error| error.label()),
-        Some("bad_connection")
-    );
+    let error = read(&*rig.sessions.open(connection("stranger")?)?, &rig.path("a")).await.unwrap_err();
+    assert!(error.to_string().contains("the client certificate does not meet the role's constraints"), "{error}");
+    let bare = Connection { client_identity: None, ..connection("operator")? };
+    assert_eq!(rig.sessions.open(bare).err().map(|error| error.label()), Some("bad_connection"));
     Ok(())
 }
 
@@ -180,9 +134,7 @@ impl JwtIssuer for TokenRequest {
         async {
             self.made.fetch_add(1, Ordering::SeqCst);
             let token = self.kube.token(&self.namespace, "app", &["vault"]).await;
-            token
-                .map(SecretString::from)
-                .map_err(|error| error.to_string())
+            token.map(SecretString::from).map_err(|error| error.to_string())
         }
         .boxed()
     }
@@ -208,9 +160,7 @@ subjects: [{kind: ServiceAccount, name: reviewer, namespace: NAMESPACE}]
 async fn kubernetes_by_a_real_token_review() -> Result {
     let rig = Rig::new("kubernetes", json!({})).await?;
     let namespace = rig.stack.namespace("vault-login").await?;
-    namespace
-        .apply(&REVIEWER.replace("NAMESPACE", namespace.name()))
-        .await?;
+    namespace.apply(&REVIEWER.replace("NAMESPACE", namespace.name())).await?;
     let kube = rig.stack.kube().clone();
     let mount = rig.auth("kubernetes").await?;
     let config = json!({
@@ -239,11 +189,7 @@ async fn kubernetes_by_a_real_token_review() -> Result {
     // One that is issued for each login: the session outlives its tokens, and they are asked for only then.
     let request = |namespace: &str| {
         let (kube, namespace) = (kube.clone(), namespace.to_owned());
-        Arc::new(TokenRequest {
-            kube,
-            namespace,
-            made: AtomicUsize::new(0),
-        })
+        Arc::new(TokenRequest { kube, namespace, made: AtomicUsize::new(0) })
     };
     let open = |issuer: &Arc<TokenRequest>| {
         let identity = format!("{}/app for vault", issuer.namespace);
@@ -253,29 +199,19 @@ async fn kubernetes_by_a_real_token_review() -> Result {
     };
     let issuer = request(namespace.name());
     let session = open(&issuer)?;
-    assert!(
-        Arc::ptr_eq(&session, &open(&request(namespace.name()))?),
-        "the identity counts"
-    );
+    assert!(Arc::ptr_eq(&session, &open(&request(namespace.name()))?), "the identity counts");
     rig.proxy.reset();
     let begun = std::time::Instant::now();
     while begun.elapsed() < std::time::Duration::from_secs(5) {
         read(&session, &rig.path("a")).await?;
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     }
-    assert!(
-        (2..=4).contains(&rig.proxy.logins()),
-        "{}",
-        rig.proxy.summary()
-    );
+    assert!((2..=4).contains(&rig.proxy.logins()), "{}", rig.proxy.summary());
     assert_eq!(issuer.made.load(Ordering::SeqCst), rig.proxy.logins());
 
     let missing = open(&request("no-such-namespace"))?;
     let error = missing.validate().await.unwrap_err();
-    assert!(
-        matches!(error.kind(), ErrorKind::CredentialUnavailable { .. }),
-        "{error}"
-    );
+    assert!(matches!(error.kind(), ErrorKind::CredentialUnavailable { .. }), "{error}");
     Ok(())
 }
 
@@ -283,16 +219,10 @@ async fn kubernetes_by_a_real_token_review() -> Result {
 async fn jwt_by_its_issuers_key() -> Result {
     let rig = Rig::new("jwt", json!({})).await?;
     let namespace = rig.stack.namespace("vault-login").await?;
-    namespace
-        .apply("apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: app}\n")
-        .await?;
+    namespace.apply("apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: app}\n").await?;
     let mount = rig.auth("jwt").await?;
     let key = std::fs::read_to_string(rig.stack.pki().public_key("service-account"))?;
-    rig.write(
-        &format!("auth/{mount}/config"),
-        json!({"jwt_validation_pubkeys": [key], "default_role": "app"}),
-    )
-    .await?;
+    rig.write(&format!("auth/{mount}/config"), json!({"jwt_validation_pubkeys": [key], "default_role": "app"})).await?;
     let role = json!({
         "role_type": "jwt",
         "user_claim": "sub",
@@ -300,17 +230,8 @@ async fn jwt_by_its_issuers_key() -> Result {
         "token_policies": [rig.name],
     });
     rig.write(&format!("auth/{mount}/role/app"), role).await?;
-    let token = async |audience: &str| {
-        rig.stack
-            .kube()
-            .token(namespace.name(), "app", &[audience])
-            .await
-    };
-    let good = Login::jwt(
-        &mount,
-        "",
-        Jwt::Value(format!("{}\n", token("vault").await?).into()),
-    )?;
+    let token = async |audience: &str| rig.stack.kube().token(namespace.name(), "app", &[audience]).await;
+    let good = Login::jwt(&mount, "", Jwt::Value(format!("{}\n", token("vault").await?).into()))?;
     let bad = Login::jwt(&mount, "app", Jwt::Value(token("another").await?.into()))?;
     rig.check(good, bad, "audience").await
 }

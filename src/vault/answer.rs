@@ -33,11 +33,7 @@ impl Answer {
 
     /// One of the server's errors holds this.
     pub(super) fn says(&self, needle: &str) -> bool {
-        self.said()
-            .errors
-            .into_iter()
-            .flatten()
-            .any(|error| error.contains(needle))
+        self.said().errors.into_iter().flatten().any(|error| error.contains(needle))
     }
 
     /// The body as JSON of a shape, or how it fails to be. serde's own message is dropped: it may quote a value.
@@ -53,12 +49,7 @@ impl Answer {
 
 impl Place<'_> {
     pub(super) fn garbled(self, status: u16, what: Garbled) -> VaultError {
-        ErrorKind::Garbled {
-            path: self.path.to_owned(),
-            status,
-            what,
-        }
-        .into()
+        ErrorKind::Garbled { path: self.path.to_owned(), status, what }.into()
     }
 
     /// The error of a request without an answer.
@@ -66,14 +57,9 @@ impl Place<'_> {
         let server = Arc::clone(self.server);
         let path = self.path.to_owned();
         match failure {
-            Failure::NoConnection(why) | Failure::NoAnswer(why) => {
-                ErrorKind::Unanswered { server, path, why }
-            }
+            Failure::NoConnection(why) | Failure::NoAnswer(why) => ErrorKind::Unanswered { server, path, why },
             Failure::Tls(problem) => ErrorKind::Tls { server, problem },
-            Failure::TooLarge => ErrorKind::TooLarge {
-                path,
-                limit: self.max_body,
-            },
+            Failure::TooLarge => ErrorKind::TooLarge { path, limit: self.max_body },
             Failure::Redirected(to) => ErrorKind::Redirected { server, to },
             Failure::BadPath => ErrorKind::BadPath { path },
         }
@@ -87,43 +73,16 @@ impl Place<'_> {
         let status = answer.status;
         match status {
             // Go's HTTP server says so before Vault sees anything.
-            400 if answer
-                .body
-                .starts_with(b"Client sent an HTTP request to an HTTPS server") =>
-            {
-                ErrorKind::Tls {
-                    server,
-                    problem: "the server speaks TLS there: write https:// in `server`".to_owned(),
-                }
+            400 if answer.body.starts_with(b"Client sent an HTTP request to an HTTPS server") => {
+                ErrorKind::Tls { server, problem: "the server speaks TLS there: write https:// in `server`".to_owned() }
             }
             412 => ErrorKind::Behind { server, path },
             429 => ErrorKind::Throttled { server, path },
-            501 => ErrorKind::Unanswered {
-                server,
-                path,
-                why: Down::Uninitialised,
-            },
-            503 if answer.says("sealed") => ErrorKind::Unanswered {
-                server,
-                path,
-                why: Down::Sealed,
-            },
-            500.. => ErrorKind::ServerFailed {
-                server,
-                path,
-                status,
-                said: quote(answer),
-            },
-            400..500 => ErrorKind::Rejected {
-                path,
-                status,
-                said: quote(answer),
-            },
-            _ => ErrorKind::Garbled {
-                path,
-                status,
-                what: Garbled::Shape,
-            },
+            501 => ErrorKind::Unanswered { server, path, why: Down::Uninitialised },
+            503 if answer.says("sealed") => ErrorKind::Unanswered { server, path, why: Down::Sealed },
+            500.. => ErrorKind::ServerFailed { server, path, status, said: quote(answer) },
+            400..500 => ErrorKind::Rejected { path, status, said: quote(answer) },
+            _ => ErrorKind::Garbled { path, status, what: Garbled::Shape },
         }
         .into()
     }
@@ -132,13 +91,7 @@ impl Place<'_> {
 /// The server's words for a person, bounded and on one line.
 fn quote(answer: &Answer) -> String {
     let errors = answer.said().errors.unwrap_or_default().join("; ");
-    errors
-        .split_whitespace()
-        .collect::<Vec<_>>()
-        .join(" ")
-        .chars()
-        .take(200)
-        .collect()
+    errors.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(200).collect()
 }
 
 /// What servers are known to say about a refused login, and what a person should do about it.
@@ -148,30 +101,18 @@ const KNOWN: [(&str, &str); 14] = [
         "invalid role or secret ID; check roleId and the secret id, and that it has neither ended nor been used up",
     ),
     ("invalid role ID", "invalid role ID; check roleId"),
-    (
-        "invalid secret id",
-        "invalid secret id; check it, and that it has neither ended nor been used up",
-    ),
-    (
-        "invalid username or password",
-        "invalid username or password; check both",
-    ),
+    ("invalid secret id", "invalid secret id; check it, and that it has neither ended nor been used up"),
+    ("invalid username or password", "invalid username or password; check both"),
     (
         "ldap operation failed",
         "the directory did not accept the user or password; check both, and the LDAP settings of the mount",
     ),
-    (
-        "no LDAP groups found",
-        "the user is in no LDAP group that has a policy",
-    ),
+    ("no LDAP groups found", "the user is in no LDAP group that has a policy"),
     (
         "no client certificate",
         "the client certificate was not accepted; check it against the certificate roles of the mount",
     ),
-    (
-        "matching all constraints",
-        "the client certificate does not meet the role's constraints",
-    ),
+    ("matching all constraints", "the client certificate does not meet the role's constraints"),
     (
         "service account name not authorized",
         "the role is not bound to this ServiceAccount's name; check bound_service_account_names",
@@ -184,18 +125,9 @@ const KNOWN: [(&str, &str); 14] = [
         "invalid audience",
         "the JWT is for another audience than the role accepts; check `audiences` and the role's bound_audiences",
     ),
-    (
-        "could not be found",
-        "the role does not exist at this mount; check its name",
-    ),
-    (
-        "invalid role name",
-        "the role does not exist at this mount; check its name",
-    ),
-    (
-        "no handler for route",
-        "no auth method is mounted there; check the auth path and namespace",
-    ),
+    ("could not be found", "the role does not exist at this mount; check its name"),
+    ("invalid role name", "the role does not exist at this mount; check its name"),
+    ("no handler for route", "no auth method is mounted there; check the auth path and namespace"),
 ];
 
 /// Why a login was refused, from words that servers are known to use; anything else in the body is not shown, since
@@ -221,31 +153,17 @@ mod tests {
     use serde_json::Value;
 
     fn answer(status: u16, body: &str) -> Answer {
-        Answer {
-            status,
-            retry_after: None,
-            index: None,
-            body: Zeroizing::new(body.as_bytes().to_vec()),
-        }
+        Answer { status, retry_after: None, index: None, body: Zeroizing::new(body.as_bytes().to_vec()) }
     }
 
     fn error(status: u16, body: &str) -> VaultError {
         let server = Arc::from("https://vault:8200");
-        Place {
-            server: &server,
-            path: "kv/data/a",
-            max_body: 10,
-        }
-        .status(&answer(status, body))
+        Place { server: &server, path: "kv/data/a", max_body: 10 }.status(&answer(status, body))
     }
 
     #[test]
     fn what_is_no_answer_is_told_apart() {
-        let garbled = |body: &str| {
-            answer(200, body)
-                .json::<std::collections::BTreeMap<String, Value>>()
-                .unwrap_err()
-        };
+        let garbled = |body: &str| answer(200, body).json::<std::collections::BTreeMap<String, Value>>().unwrap_err();
         assert_eq!(garbled("<html>"), Garbled::Html);
         assert_eq!(garbled("\n <!doctype html>"), Garbled::Html);
         assert_eq!(garbled("null"), Garbled::Null);
@@ -259,31 +177,11 @@ mod tests {
         for (status, body, label, words) in [
             (429, "", "throttled", "raise its quota"),
             (412, "", "behind", "forwardInconsistent"),
-            (
-                503,
-                r#"{"errors":["Vault is sealed"]}"#,
-                "unanswered",
-                "unseal it",
-            ),
+            (503, r#"{"errors":["Vault is sealed"]}"#, "unanswered", "unseal it"),
             (501, "", "unanswered", "initialise it"),
-            (
-                500,
-                r#"{"errors":["disk\nfull"]}"#,
-                "server_failed",
-                r#"and says "disk full""#,
-            ),
-            (
-                400,
-                "Client sent an HTTP request to an HTTPS server.\n",
-                "tls",
-                "https://",
-            ),
-            (
-                405,
-                r#"{"errors":["unsupported operation"]}"#,
-                "rejected",
-                "unsupported operation",
-            ),
+            (500, r#"{"errors":["disk\nfull"]}"#, "server_failed", r#"and says "disk full""#),
+            (400, "Client sent an HTTP request to an HTTPS server.\n", "tls", "https://"),
+            (405, r#"{"errors":["unsupported operation"]}"#, "rejected", "unsupported operation"),
         ] {
             let error = error(status, body);
             assert_eq!(error.label(), label);

@@ -66,16 +66,8 @@ pub(super) struct LookedUpData {
 impl LookedUp {
     /// Whose it is, with all policies: those of its identity stand apart here.
     pub(super) fn holder(&self) -> Holder {
-        let policies = self
-            .policies
-            .iter()
-            .chain(&self.identity_policies)
-            .cloned()
-            .collect();
-        Holder {
-            who: self.meta.who(),
-            policies,
-        }
+        let policies = self.policies.iter().chain(&self.identity_policies).cloned().collect();
+        Holder { who: self.meta.who(), policies }
     }
 }
 
@@ -90,9 +82,7 @@ pub(super) struct Names {
 
 impl Names {
     pub(super) fn who(&self) -> String {
-        let named = |kind: &str, name: &Option<String>| {
-            name.as_ref().map(|name| format!("{kind} {name:?}"))
-        };
+        let named = |kind: &str, name: &Option<String>| name.as_ref().map(|name| format!("{kind} {name:?}"));
         named("role", &self.role_name)
             .or_else(|| named("role", &self.role))
             .or_else(|| named("user", &self.username))

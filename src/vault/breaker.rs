@@ -57,16 +57,11 @@ impl Breaker {
 
     /// A request went wrong in a way that may be the server's. True: start the task that asks.
     pub(super) fn doubt(&mut self, now: Instant) -> bool {
-        let trusted = self
-            .healthy_at
-            .is_some_and(|at| now.duration_since(at) < TRUST);
+        let trusted = self.healthy_at.is_some_and(|at| now.duration_since(at) < TRUST);
         if trusted || !matches!(self.state, State::Closed) {
             return false;
         }
-        self.state = State::Asking {
-            failed: 0,
-            down: None,
-        };
+        self.state = State::Asking { failed: 0, down: None };
         true
     }
 
@@ -118,10 +113,7 @@ mod tests {
         assert!(!breaker.doubt(now), "one task asks");
         assert_eq!(breaker.down(), None);
         assert_eq!(breaker.health(Ok(()), now), Next::Rest { recovered: false });
-        assert!(
-            !breaker.doubt(now + Duration::from_secs(4)),
-            "its health was just seen"
-        );
+        assert!(!breaker.doubt(now + Duration::from_secs(4)), "its health was just seen");
         assert!(breaker.doubt(now + Duration::from_secs(5)));
     }
 
@@ -130,28 +122,16 @@ mod tests {
         let now = Instant::now();
         let mut breaker = Breaker::default();
         breaker.doubt(now);
-        assert_eq!(
-            breaker.health(Err(Down::Unreachable), now),
-            Next::Ask(Duration::from_millis(500))
-        );
+        assert_eq!(breaker.health(Err(Down::Unreachable), now), Next::Ask(Duration::from_millis(500)));
         assert_eq!(breaker.down(), None);
-        assert_eq!(
-            breaker.health(Err(Down::Unreachable), now),
-            Next::Ask(Duration::from_secs(1))
-        );
+        assert_eq!(breaker.health(Err(Down::Unreachable), now), Next::Ask(Duration::from_secs(1)));
         assert_eq!(breaker.down(), Some(Down::Unreachable));
         for pause in [2, 4, 8, 15, 15, 15] {
-            assert_eq!(
-                breaker.health(Err(Down::Unreachable), now),
-                Next::Ask(Duration::from_secs(pause))
-            );
+            assert_eq!(breaker.health(Err(Down::Unreachable), now), Next::Ask(Duration::from_secs(pause)));
         }
         assert_eq!(breaker.health(Ok(()), now), Next::Rest { recovered: true });
         assert_eq!(breaker.down(), None);
-        assert!(
-            breaker.doubt(now),
-            "after an outage a doubt is asked about at once"
-        );
+        assert!(breaker.doubt(now), "after an outage a doubt is asked about at once");
     }
 
     #[test]

@@ -37,13 +37,8 @@ impl Budget {
         let Some(refusals) = self.refusals.get(&principal) else {
             return Ok(());
         };
-        let own = refusals
-            .iter()
-            .rfind(|refusal| refusal.credentials == credentials);
-        let counting = refusals
-            .len()
-            .checked_sub(ALLOWED)
-            .and_then(|over| refusals.get(over));
+        let own = refusals.iter().rfind(|refusal| refusal.credentials == credentials);
+        let counting = refusals.len().checked_sub(ALLOWED).and_then(|over| refusals.get(over));
         match (own, counting) {
             (Some(own), Some(first)) => Err(own.error.clone().not_before(first.at + WINDOW)),
             _ => Ok(()),
@@ -59,11 +54,7 @@ impl Budget {
         now: Instant,
     ) {
         self.forget_old(now);
-        self.refusals.entry(principal).or_default().push(Refusal {
-            at: now,
-            credentials,
-            error,
-        });
+        self.refusals.entry(principal).or_default().push(Refusal { at: now, credentials, error });
     }
 
     /// A login went through: the server counts anew as well.
@@ -99,24 +90,15 @@ mod tests {
         let at = |minutes: u64| start + Duration::from_secs(60 * minutes);
         let mut budget = Budget::default();
         for minute in [0, 1, 2] {
-            assert!(
-                budget.check(ROLE, WRONG, at(minute)).is_ok(),
-                "minute {minute}"
-            );
+            assert!(budget.check(ROLE, WRONG, at(minute)).is_ok(), "minute {minute}");
             budget.refused(ROLE, WRONG, error(), at(minute));
         }
         let refused = budget.check(ROLE, WRONG, at(3)).unwrap_err();
         assert_eq!(refused.next_try(), Some(at(15)));
         assert!(budget.check(OTHER_ROLE, WRONG, at(3)).is_ok());
-        assert!(
-            budget.check(ROLE, WRONG, at(15)).is_ok(),
-            "the first is forgotten"
-        );
+        assert!(budget.check(ROLE, WRONG, at(15)).is_ok(), "the first is forgotten");
         budget.refused(ROLE, WRONG, error(), at(15));
-        assert_eq!(
-            budget.check(ROLE, WRONG, at(15)).unwrap_err().next_try(),
-            Some(at(16))
-        );
+        assert_eq!(budget.check(ROLE, WRONG, at(15)).unwrap_err().next_try(), Some(at(16)));
     }
 
     #[test]

@@ -51,10 +51,7 @@ impl Caller {
         mut headers: HeaderMap,
     ) -> Self {
         if connection.forward_inconsistent {
-            headers.insert(
-                INCONSISTENT,
-                HeaderValue::from_static("forward-active-node"),
-            );
+            headers.insert(INCONSISTENT, HeaderValue::from_static("forward-active-node"));
         }
         Self {
             server,
@@ -69,13 +66,8 @@ impl Caller {
     /// An answer of 200 or 404; everything else is an error. All within the operation's deadline.
     pub(super) async fn ask(&self, question: Question<'_>) -> Result<Answer, VaultError> {
         let deadline = Instant::now() + self.tokens.shared.settings.operation_timeout;
-        let asked =
-            tokio::time::timeout_at(deadline.into(), self.ask_until(question, deadline)).await;
-        asked.unwrap_or_else(|_| {
-            Err(self
-                .place(question.path)
-                .failure(Failure::NoAnswer(Down::Hanging)))
-        })
+        let asked = tokio::time::timeout_at(deadline.into(), self.ask_until(question, deadline)).await;
+        asked.unwrap_or_else(|_| Err(self.place(question.path).failure(Failure::NoAnswer(Down::Hanging))))
     }
 
     /// An answer of any status that needs no explanation: for questions that nothing depends on.
@@ -88,11 +80,7 @@ impl Caller {
         Ok(answer)
     }
 
-    async fn ask_until(
-        &self,
-        question: Question<'_>,
-        deadline: Instant,
-    ) -> Result<Answer, VaultError> {
+    async fn ask_until(&self, question: Question<'_>, deadline: Instant) -> Result<Answer, VaultError> {
         let mut trial = false;
         let mut last = None;
         for _ in 0..MOST_TOKENS {
@@ -116,50 +104,31 @@ impl Caller {
                 Denial::Final(holder) => return Err(self.denial(question, holder)),
             }
         }
-        let holder = self
-            .tokens
-            .current()
-            .map(|token| token.holder())
-            .unwrap_or_default();
+        let holder = self.tokens.current().map(|token| token.holder()).unwrap_or_default();
         Err(self.denial(question, holder))
     }
 
     fn denial(&self, question: Question<'_>, holder: super::Holder) -> VaultError {
-        ErrorKind::Denied {
-            action: question.action,
-            path: question.path.to_owned(),
-            holder,
-        }
-        .into()
+        ErrorKind::Denied { action: question.action, path: question.path.to_owned(), holder }.into()
     }
 
     /// One request with a token, and again while its trouble may pass. A token with few uses is taken anew each time.
-    async fn send(
-        &self,
-        question: Question<'_>,
-        deadline: Instant,
-    ) -> Result<(Answer, Arc<Token>), VaultError> {
+    async fn send(&self, question: Question<'_>, deadline: Instant) -> Result<(Answer, Arc<Token>), VaultError> {
         let mut tries = 0;
         loop {
             let token = self.tokens.acquire().await?;
             let mut ask = Ask::get(question.path, self.headers_with(&token));
-            ask.query = question
-                .query
-                .map(|(name, value)| (name, value.to_string()));
+            ask.query = question.query.map(|(name, value)| (name, value.to_string()));
             if question.action == Action::List {
                 ask.query = Some(("list", "true".to_owned()));
             }
-            let outcome = self
-                .server
-                .send(question.call, question.urgency, &ask)
-                .await?;
+            let outcome = self.server.send(question.call, question.urgency, &ask).await?;
             tries += 1;
             let left = deadline.saturating_duration_since(Instant::now());
             match retry::pause(&outcome, self.retry, tries, left, retry::random()) {
                 Some(pause) => tokio::time::sleep(pause).await,
                 None => {
-                    let answer =
-                        outcome.map_err(|failure| self.place(question.path).failure(failure))?;
+                    let answer = outcome.map_err(|failure| self.place(question.path).failure(failure))?;
                     return Ok((answer, token));
                 }
             }

@@ -71,9 +71,9 @@ impl fmt::Display for Down {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unresolved => f.write_str("can't be found: its host name does not resolve; check `server` and DNS"),
-            Self::Unreachable => {
-                f.write_str("can't be reached: nothing accepts connections there; check `server`, the network and that it runs")
-            }
+            Self::Unreachable => f.write_str(
+                "can't be reached: nothing accepts connections there; check `server`, the network and that it runs",
+            ),
             Self::Hanging => f.write_str("does not answer in time; check its load and the network between"),
             Self::Broken => f.write_str("breaks connections off; check the server and what stands before it"),
             Self::Sealed => f.write_str("is sealed (503): unseal it"),
@@ -118,11 +118,7 @@ pub struct Holder {
 
 impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let who = if self.who.is_empty() {
-            "the token"
-        } else {
-            &self.who
-        };
+        let who = if self.who.is_empty() { "the token" } else { &self.who };
         if self.policies.is_empty() {
             return write!(f, "the policies of {who}");
         }

@@ -90,10 +90,7 @@ pub struct RetrySettings {
 
 impl Default for RetrySettings {
     fn default() -> Self {
-        Self {
-            max_retries: 3,
-            interval: Duration::from_millis(250),
-        }
+        Self { max_retries: 3, interval: Duration::from_millis(250) }
     }
 }
 
@@ -144,10 +141,7 @@ impl Connection {
             print.field(name.as_bytes()).field(value.as_bytes());
         }
         print
-            .field(&[
-                u8::from(self.read_your_writes),
-                u8::from(self.forward_inconsistent),
-            ])
+            .field(&[u8::from(self.read_your_writes), u8::from(self.forward_inconsistent)])
             .field(&self.retry.max_retries.to_le_bytes())
             .field(&self.retry.interval.as_nanos().to_le_bytes());
         self.login.fingerprint(&mut print);
@@ -157,13 +151,9 @@ impl Connection {
     /// Equal for connections that may share TCP connections, a breaker and the limit of requests in flight.
     pub(super) fn server_fingerprint(&self, key: &[u8; 32]) -> Fingerprint {
         let mut print = Fingerprinter::new(key);
-        print
-            .field(self.server.trim_end_matches('/').as_bytes())
-            .optional(self.ca_bundle.as_deref());
+        print.field(self.server.trim_end_matches('/').as_bytes()).optional(self.ca_bundle.as_deref());
         if let Some(identity) = &self.client_identity {
-            print
-                .field(&identity.cert_pem)
-                .field(identity.key_pem.expose_secret().as_bytes());
+            print.field(&identity.cert_pem).field(identity.key_pem.expose_secret().as_bytes());
         }
         print.finish()
     }
@@ -184,93 +174,33 @@ mod tests {
     fn equal_connections_are_one_session_and_others_are_not() {
         let print = |connection: &Connection| connection.fingerprint(&KEY);
         let trailing = Login::app_role("auth/approle/", "role\n".into(), " secret".into()).unwrap();
-        assert_eq!(
-            print(&base()),
-            print(&Connection {
-                login: trailing,
-                ..base()
-            })
-        );
-        assert_eq!(
-            print(&base()),
-            print(&Connection {
-                server: "https://vault/".into(),
-                ..base()
-            })
-        );
+        assert_eq!(print(&base()), print(&Connection { login: trailing, ..base() }));
+        assert_eq!(print(&base()), print(&Connection { server: "https://vault/".into(), ..base() }));
         let other_secret = Login::app_role("approle", "role".into(), "other".into()).unwrap();
         let shifted = Login::app_role("approle", "rol".into(), "esecret".into()).unwrap();
-        let header =
-            |name: &str, value: &str| BTreeMap::from([(name.to_owned(), value.to_owned())]);
+        let header = |name: &str, value: &str| BTreeMap::from([(name.to_owned(), value.to_owned())]);
         for other in [
-            Connection {
-                server: "https://vault2".into(),
-                ..base()
-            },
-            Connection {
-                namespace: Some("a".into()),
-                ..base()
-            },
-            Connection {
-                auth_namespace: Some("a".into()),
-                ..base()
-            },
-            Connection {
-                ca_bundle: Some(b"ca".to_vec()),
-                ..base()
-            },
-            Connection {
-                headers: header("a", "b"),
-                ..base()
-            },
-            Connection {
-                headers: header("ab", ""),
-                ..base()
-            },
-            Connection {
-                read_your_writes: true,
-                ..base()
-            },
-            Connection {
-                forward_inconsistent: true,
-                ..base()
-            },
-            Connection {
-                retry: RetrySettings {
-                    max_retries: 9,
-                    ..RetrySettings::default()
-                },
-                ..base()
-            },
-            Connection {
-                login: other_secret,
-                ..base()
-            },
-            Connection {
-                login: shifted,
-                ..base()
-            },
+            Connection { server: "https://vault2".into(), ..base() },
+            Connection { namespace: Some("a".into()), ..base() },
+            Connection { auth_namespace: Some("a".into()), ..base() },
+            Connection { ca_bundle: Some(b"ca".to_vec()), ..base() },
+            Connection { headers: header("a", "b"), ..base() },
+            Connection { headers: header("ab", ""), ..base() },
+            Connection { read_your_writes: true, ..base() },
+            Connection { forward_inconsistent: true, ..base() },
+            Connection { retry: RetrySettings { max_retries: 9, ..RetrySettings::default() }, ..base() },
+            Connection { login: other_secret, ..base() },
+            Connection { login: shifted, ..base() },
         ] {
             assert_ne!(print(&base()), print(&other), "{other:?}");
         }
-        assert_ne!(
-            base().fingerprint(&KEY),
-            base().fingerprint(&[8; 32]),
-            "the key counts"
-        );
+        assert_ne!(base().fingerprint(&KEY), base().fingerprint(&[8; 32]), "the key counts");
     }
 
     #[test]
     fn debug_prints_no_credential() {
         let headers = BTreeMap::from([("X-Key".to_owned(), "hunter2".to_owned())]);
-        let told = format!(
-            "{:?}",
-            Connection {
-                server: "https://a:hunter2@vault".into(),
-                headers,
-                ..base()
-            }
-        );
+        let told = format!("{:?}", Connection { server: "https://a:hunter2@vault".into(), headers, ..base() });
         assert!(told.contains("X-Key") && told.contains("vault"), "{told}");
         for secret in ["hunter2", "secret\"", "\"role\""] {
             assert!(!told.contains(secret), "{told}");

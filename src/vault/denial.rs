@@ -32,9 +32,7 @@ pub(super) struct Ladder {
 
 impl Default for Ladder {
     fn default() -> Self {
-        Self {
-            step: Duration::from_secs(30),
-        }
+        Self { step: Duration::from_secs(30) }
     }
 }
 
@@ -157,9 +155,7 @@ impl Tokens {
                 self.denials.memory.lock().may_look_up = Some(true);
                 Verdict::Live
             }
-            403 => Verdict::Refused {
-                certain: answer.says("invalid token"),
-            },
+            403 => Verdict::Refused { certain: answer.says("invalid token") },
             _ => return Err(self.place(LOOKUP_SELF).status(&answer)),
         };
         *remembered = Some((token.generation, Instant::now(), verdict));
@@ -179,11 +175,7 @@ impl Denials {
 
     fn is_known(&self, token: &Token, path: &str) -> bool {
         let memory = self.memory.lock();
-        memory.generation == token.generation
-            && memory
-                .paths
-                .get(path)
-                .is_some_and(|at| at.elapsed() < DENIED)
+        memory.generation == token.generation && memory.paths.get(path).is_some_and(|at| at.elapsed() < DENIED)
     }
 
     fn note(&self, token: &Token, path: &str) {
@@ -195,10 +187,7 @@ impl Denials {
         if memory.paths.len() >= MOST_DENIED {
             memory.paths.retain(|_, at| at.elapsed() < DENIED);
         }
-        let known = memory
-            .paths
-            .get(path)
-            .is_some_and(|at| at.elapsed() < DENIED);
+        let known = memory.paths.get(path).is_some_and(|at| at.elapsed() < DENIED);
         if !known && memory.paths.len() < MOST_DENIED {
             memory.paths.insert(path.to_owned(), Instant::now());
         }
@@ -215,10 +204,7 @@ mod tests {
         let mut ladder = Ladder::default();
         for seconds in [30, 60, 120, 240, 480, 600, 600] {
             let at = born + Duration::from_secs(seconds);
-            assert!(
-                !ladder.take(born, at - Duration::from_millis(1)),
-                "{seconds}"
-            );
+            assert!(!ladder.take(born, at - Duration::from_millis(1)), "{seconds}");
             assert!(ladder.take(born, at), "{seconds}");
         }
     }
@@ -233,10 +219,7 @@ mod tests {
         denials.note(&token(1), "a");
         assert!(denials.is_known(&token(1), "a"));
         assert!(!denials.is_known(&token(1), "b"));
-        assert!(
-            !denials.is_known(&token(2), "a"),
-            "another token may do more"
-        );
+        assert!(!denials.is_known(&token(2), "a"), "another token may do more");
         for path in 0..2 * MOST_DENIED {
             denials.note(&token(3), &path.to_string());
         }

@@ -25,19 +25,12 @@ impl VaultError {
     }
 
     pub(super) fn credential_unavailable(mount: &str, problem: String) -> Self {
-        ErrorKind::CredentialUnavailable {
-            mount: mount.to_owned(),
-            problem,
-        }
-        .into()
+        ErrorKind::CredentialUnavailable { mount: mount.to_owned(), problem }.into()
     }
 
     /// The same error, with the time before which the session itself will not try again.
     pub(super) fn not_before(self, when: Instant) -> Self {
-        Self(Arc::new(Inner {
-            kind: self.0.kind.clone(),
-            not_before: Some(when),
-        }))
+        Self(Arc::new(Inner { kind: self.0.kind.clone(), not_before: Some(when) }))
     }
 
     /// What happened.
@@ -71,10 +64,7 @@ impl VaultError {
 
 impl From<ErrorKind> for VaultError {
     fn from(kind: ErrorKind) -> Self {
-        Self(Arc::new(Inner {
-            kind,
-            not_before: None,
-        }))
+        Self(Arc::new(Inner { kind, not_before: None }))
     }
 }
 
@@ -175,9 +165,7 @@ pub enum ErrorKind {
         version: KvVersion,
     },
     /// No API path can look like this.
-    #[error(
-        "\"{path}\" is not a path in Vault: it has an empty, \".\" or \"..\" segment; correct the remote key"
-    )]
+    #[error("\"{path}\" is not a path in Vault: it has an empty, \".\" or \"..\" segment; correct the remote key")]
     BadPath {
         /// The path.
         path: String,
@@ -193,9 +181,7 @@ pub enum ErrorKind {
         version: u64,
     },
     /// The mount is of the other KV version than the store says.
-    #[error(
-        "the mount \"{mount}\" is KV {actual}: set `version: {actual}` in the store's provider.vault"
-    )]
+    #[error("the mount \"{mount}\" is KV {actual}: set `version: {actual}` in the store's provider.vault")]
     WrongKvVersion {
         /// The mount's path, without a slash at its end.
         mount: String,
@@ -203,9 +189,7 @@ pub enum ErrorKind {
         actual: KvVersion,
     },
     /// The mount holds something else than KV.
-    #[error(
-        "the mount \"{mount}\" is a {engine:?} engine, not KV; point the store's `path` to a KV mount"
-    )]
+    #[error("the mount \"{mount}\" is a {engine:?} engine, not KV; point the store's `path` to a KV mount")]
     NotKv {
         /// The mount's path, without a slash at its end.
         mount: String,
@@ -213,17 +197,13 @@ pub enum ErrorKind {
         engine: String,
     },
     /// No engine is mounted there.
-    #[error(
-        "nothing is mounted at \"{path}\" (404); check the store's `path` and `namespace`, and mount the engine"
-    )]
+    #[error("nothing is mounted at \"{path}\" (404); check the store's `path` and `namespace`, and mount the engine")]
     NoMount {
         /// Where.
         path: String,
     },
     /// The Vault namespace is not there.
-    #[error(
-        "the Vault namespace \"{namespace}\" does not exist (404); check `namespace` in the store"
-    )]
+    #[error("the Vault namespace \"{namespace}\" does not exist (404); check `namespace` in the store")]
     NoNamespace {
         /// Which.
         namespace: String,
@@ -389,9 +369,5 @@ impl ErrorKind {
 }
 
 fn quoted(said: &str) -> String {
-    if said.is_empty() {
-        String::new()
-    } else {
-        format!(" and says {said:?}")
-    }
+    if said.is_empty() { String::new() } else { format!(" and says {said:?}") }
 }

@@ -25,23 +25,11 @@ pub(super) struct Ask<'a> {
 
 impl<'a> Ask<'a> {
     pub(super) fn get(path: &'a str, headers: HeaderMap) -> Self {
-        Self {
-            method: Method::GET,
-            path,
-            query: None,
-            body: None,
-            headers,
-        }
+        Self { method: Method::GET, path, query: None, body: None, headers }
     }
 
     pub(super) fn post(path: &'a str, body: Option<&'a SecretString>, headers: HeaderMap) -> Self {
-        Self {
-            method: Method::POST,
-            path,
-            query: None,
-            body,
-            headers,
-        }
+        Self { method: Method::POST, path, query: None, body, headers }
     }
 }
 
@@ -96,17 +84,9 @@ impl Http {
             .pool_max_idle_per_host(8)
             .user_agent(settings.user_agent.as_str())
             .build()
-            .map_err(|_| ErrorKind::BadConnection {
-                problem: "the HTTP client can't be set up with it".to_owned(),
-            })?;
+            .map_err(|_| ErrorKind::BadConnection { problem: "the HTTP client can't be set up with it".to_owned() })?;
         let (request_timeout, max_body) = (settings.request_timeout, settings.max_body);
-        Ok(Self {
-            client,
-            base,
-            address,
-            request_timeout,
-            max_body,
-        })
+        Ok(Self { client, base, address, request_timeout, max_body })
     }
 
     /// `https://vault.example.com:8200`
@@ -128,20 +108,13 @@ impl Http {
                 _ => self.read(response).await,
             }
         };
-        tokio::time::timeout(self.request_timeout, talk)
-            .await
-            .unwrap_or(Err(Failure::NoAnswer(Down::Hanging)))
+        tokio::time::timeout(self.request_timeout, talk).await.unwrap_or(Err(Failure::NoAnswer(Down::Hanging)))
     }
 
     async fn send_to(&self, url: &Url, ask: &Ask<'_>) -> Result<Response, Failure> {
-        let mut request = self
-            .client
-            .request(ask.method.clone(), url.clone())
-            .headers(ask.headers.clone());
+        let mut request = self.client.request(ask.method.clone(), url.clone()).headers(ask.headers.clone());
         if let Some(body) = ask.body {
-            request = request
-                .header(CONTENT_TYPE, "application/json")
-                .body(body.expose_secret().to_owned());
+            request = request.header(CONTENT_TYPE, "application/json").body(body.expose_secret().to_owned());
         }
         request.send().await.map_err(|error| failure(&error))
     }
@@ -155,9 +128,7 @@ impl Http {
         if told > self.max_body as u64 {
             return Err(Failure::TooLarge);
         }
-        let mut body = Zeroizing::new(Vec::with_capacity(
-            usize::try_from(told).unwrap_or(0).min(FIRST),
-        ));
+        let mut body = Zeroizing::new(Vec::with_capacity(usize::try_from(told).unwrap_or(0).min(FIRST)));
         while let Some(chunk) = response.chunk().await.map_err(|error| failure(&error))? {
             if body.len() + chunk.len() > self.max_body {
                 return Err(Failure::TooLarge);
@@ -165,8 +136,7 @@ impl Http {
             body.extend_from_slice(&chunk);
         }
         let header = |name| response.headers().get(name);
-        let seconds =
-            header(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
+        let seconds = header(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
         Ok(Answer {
             status: response.status().as_u16(),
             retry_after: seconds.map(Duration::from_secs),
@@ -179,17 +149,10 @@ impl Http {
     fn url(&self, ask: &Ask<'_>) -> Option<Url> {
         let mut url = self.base.clone();
         let path = ask.path.trim_end_matches('/');
-        if path
-            .split('/')
-            .any(|segment| matches!(segment, "" | "." | ".."))
-        {
+        if path.split('/').any(|segment| matches!(segment, "" | "." | "..")) {
             return None;
         }
-        url.path_segments_mut()
-            .ok()?
-            .pop_if_empty()
-            .push("v1")
-            .extend(path.split('/'));
+        url.path_segments_mut().ok()?.pop_if_empty().push("v1").extend(path.split('/'));
         if let Some((name, value)) = &ask.query {
             url.query_pairs_mut().append_pair(name, value);
         }
@@ -198,27 +161,16 @@ impl Http {
 }
 
 fn base(server: &str) -> Result<Url, VaultError> {
-    let bad = |problem: &str| {
-        VaultError::from(ErrorKind::BadConnection {
-            problem: problem.to_owned(),
-        })
-    };
-    let url = Url::parse(server.trim())
-        .map_err(|_| bad("`server` is not a URL; write https://host:port"))?;
+    let bad = |problem: &str| VaultError::from(ErrorKind::BadConnection { problem: problem.to_owned() });
+    let url = Url::parse(server.trim()).map_err(|_| bad("`server` is not a URL; write https://host:port"))?;
     if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
-        return Err(bad(
-            "`server` must begin with https:// or http:// and name a host",
-        ));
+        return Err(bad("`server` must begin with https:// or http:// and name a host"));
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return Err(bad(
-            "`server` must not hold a user or password; use the store's auth",
-        ));
+        return Err(bad("`server` must not hold a user or password; use the store's auth"));
     }
     if url.query().is_some() || url.fragment().is_some() {
-        return Err(bad(
-            "`server` must not hold a query or fragment; write https://host:port",
-        ));
+        return Err(bad("`server` must not hold a query or fragment; write https://host:port"));
     }
     Ok(url)
 }
@@ -241,23 +193,17 @@ fn origin(url: &Url) -> String {
 fn safe_target(from: &Url, response: &Response) -> Result<Url, Failure> {
     let refused = || Failure::Redirected(redirect_target(from, response));
     let target = location(from, response).ok_or_else(refused)?;
-    let same = target.scheme() == from.scheme()
-        && target.host_str() == from.host_str()
-        && target.username().is_empty();
+    let same = target.scheme() == from.scheme() && target.host_str() == from.host_str() && target.username().is_empty();
     if same { Ok(target) } else { Err(refused()) }
 }
 
 fn location(from: &Url, response: &Response) -> Option<Url> {
-    from.join(response.headers().get(LOCATION)?.to_str().ok()?)
-        .ok()
+    from.join(response.headers().get(LOCATION)?.to_str().ok()?).ok()
 }
 
 /// Scheme, host and port only: a path or query could hold anything.
 fn redirect_target(from: &Url, response: &Response) -> String {
-    location(from, response).map_or_else(
-        || "an address that can't be read".to_owned(),
-        |url| origin(&url),
-    )
+    location(from, response).map_or_else(|| "an address that can't be read".to_owned(), |url| origin(&url))
 }
 
 fn failure(error: &reqwest::Error) -> Failure {
@@ -267,17 +213,9 @@ fn failure(error: &reqwest::Error) -> Failure {
     if error.is_connect() {
         // The resolver's error has no public type; its text is hyper-util's own and constant.
         let unresolved = chain(error).any(|error| error.to_string().starts_with("dns error"));
-        return Failure::NoConnection(if unresolved {
-            Down::Unresolved
-        } else {
-            Down::Unreachable
-        });
+        return Failure::NoConnection(if unresolved { Down::Unresolved } else { Down::Unreachable });
     }
-    Failure::NoAnswer(if error.is_timeout() {
-        Down::Hanging
-    } else {
-        Down::Broken
-    })
+    Failure::NoAnswer(if error.is_timeout() { Down::Hanging } else { Down::Broken })
 }
 
 fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
@@ -298,16 +236,12 @@ pub(super) fn custom_headers(connection: &Connection) -> Result<HeaderMap, Vault
     ];
     let mut headers = HeaderMap::new();
     for (name, value) in &connection.headers {
-        let bad = |problem: &str| ErrorKind::BadConnection {
-            problem: format!("the header {name:?} {problem}"),
-        };
-        let header =
-            HeaderName::try_from(name.as_str()).map_err(|_| bad("is not a valid header name"))?;
+        let bad = |problem: &str| ErrorKind::BadConnection { problem: format!("the header {name:?} {problem}") };
+        let header = HeaderName::try_from(name.as_str()).map_err(|_| bad("is not a valid header name"))?;
         if RESERVED.contains(&header.as_str()) {
             return Err(bad("can't be set by a store; remove it from `headers`").into());
         }
-        let value = HeaderValue::try_from(value.as_str())
-            .map_err(|_| bad("has a value with control characters"))?;
+        let value = HeaderValue::try_from(value.as_str()).map_err(|_| bad("has a value with control characters"))?;
         headers.insert(header, value);
     }
     Ok(headers)
@@ -329,19 +263,10 @@ mod tests {
     #[test]
     fn a_path_is_escaped_but_never_turned_into_another() {
         let http = http("https://vault.example.com:8200/prefix/");
-        let url = |path: &str| {
-            http.url(&Ask::get(path, HeaderMap::new()))
-                .map(|url| url.to_string())
-        };
+        let url = |path: &str| http.url(&Ask::get(path, HeaderMap::new())).map(|url| url.to_string());
         let base = "https://vault.example.com:8200/prefix/v1";
-        assert_eq!(
-            url("kv/data/a b?c#d%2f").unwrap(),
-            format!("{base}/kv/data/a%20b%3Fc%23d%252f")
-        );
-        assert_eq!(
-            url("kv/metadata/dir/").unwrap(),
-            format!("{base}/kv/metadata/dir")
-        );
+        assert_eq!(url("kv/data/a b?c#d%2f").unwrap(), format!("{base}/kv/data/a%20b%3Fc%23d%252f"));
+        assert_eq!(url("kv/metadata/dir/").unwrap(), format!("{base}/kv/metadata/dir"));
         for bad in ["kv/data/../sys/raw", "kv//x", "./kv", "", "/kv/x"] {
             assert_eq!(url(bad), None, "{bad:?}");
         }
@@ -350,14 +275,9 @@ mod tests {
 
     #[test]
     fn a_server_that_can_not_be_meant_is_refused_without_quoting_it() {
-        for server in [
-            "vault:8200",
-            "ftp://vault",
-            "https://jane:hunter2@vault",
-            "https://vault?token=hunter2",
-            "",
-            "http://",
-        ] {
+        for server in
+            ["vault:8200", "ftp://vault", "https://jane:hunter2@vault", "https://vault?token=hunter2", "", "http://"]
+        {
             let error = base(server).unwrap_err();
             assert_eq!(error.label(), "bad_connection", "{server}");
             assert!(!error.to_string().contains("hunter2"), "{error}");
@@ -366,21 +286,15 @@ mod tests {
 
     #[test]
     fn a_store_can_not_set_the_token_or_the_framing() {
-        for (name, value) in [
-            ("X-Vault-Token", "a"),
-            ("Host", "a"),
-            ("Transfer-Encoding", "chunked"),
-            ("a b", "c"),
-            ("a", "b\nc"),
-        ] {
+        for (name, value) in
+            [("X-Vault-Token", "a"), ("Host", "a"), ("Transfer-Encoding", "chunked"), ("a b", "c"), ("a", "b\nc")]
+        {
             let mut connection = connection("http://vault");
             connection.headers.insert(name.to_owned(), value.to_owned());
             assert!(custom_headers(&connection).is_err(), "{name}");
         }
         let mut connection = connection("http://vault");
-        connection
-            .headers
-            .insert("CF-Access-Client-Id".to_owned(), "x".to_owned());
+        connection.headers.insert("CF-Access-Client-Id".to_owned(), "x".to_owned());
         assert_eq!(custom_headers(&connection).unwrap().len(), 1);
     }
 }

@@ -42,11 +42,7 @@ pub struct KvPath {
 impl KvPath {
     /// The latest version at an API path.
     pub fn latest(version: KvVersion, path: impl Into<String>) -> Self {
-        Self {
-            version,
-            path: path.into(),
-            pinned: None,
-        }
+        Self { version, path: path.into(), pinned: None }
     }
 }
 
@@ -66,9 +62,7 @@ impl KvSecret {
 
 impl fmt::Debug for KvSecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("KvSecret")
-            .field("version", &self.version)
-            .finish_non_exhaustive()
+        f.debug_struct("KvSecret").field("version", &self.version).finish_non_exhaustive()
     }
 }
 
@@ -118,8 +112,7 @@ pub(super) fn secret(answer: &Answer, path: &KvPath) -> Result<KvSecret, Garbled
     match path.version {
         KvVersion::V1 => object(data, None),
         KvVersion::V2 => {
-            let versioned: Versioned<'_> =
-                serde_json::from_str(data.get()).map_err(|_| Garbled::Shape)?;
+            let versioned: Versioned<'_> = serde_json::from_str(data.get()).map_err(|_| Garbled::Shape)?;
             let metadata = versioned.metadata.ok_or(Garbled::Shape)?;
             if path.pinned.is_some_and(|pinned| pinned != metadata.version) {
                 return Err(Garbled::Shape);
@@ -133,10 +126,7 @@ fn object(data: &RawValue, version: Option<u64>) -> Result<KvSecret, Garbled> {
     if !data.get().starts_with('{') {
         return Err(Garbled::Shape);
     }
-    Ok(KvSecret {
-        json: SecretString::from(data.get()),
-        version,
-    })
+    Ok(KvSecret { json: SecretString::from(data.get()), version })
 }
 
 /// What a 404 says by itself.
@@ -166,41 +156,22 @@ pub(super) fn missing(answer: &Answer) -> Missing {
     let said = answer.said();
     if let Some(data) = data {
         return match serde_json::from_str(data.get()) {
-            Ok(Versioned {
-                data: None,
-                metadata: Some(metadata),
-            }) if metadata.destroyed => Missing::Certain(Gone::Destroyed),
-            Ok(Versioned {
-                data: None,
-                metadata: Some(metadata),
-            }) if !metadata.deletion_time.is_empty() => Missing::Certain(Gone::Deleted),
+            Ok(Versioned { data: None, metadata: Some(metadata) }) if metadata.destroyed => {
+                Missing::Certain(Gone::Destroyed)
+            }
+            Ok(Versioned { data: None, metadata: Some(metadata) }) if !metadata.deletion_time.is_empty() => {
+                Missing::Certain(Gone::Deleted)
+            }
             _ => Missing::Foreign(Garbled::Shape),
         };
     }
-    if said
-        .warnings
-        .iter()
-        .flatten()
-        .any(|warning| warning.contains("versioned K/V"))
-    {
+    if said.warnings.iter().flatten().any(|warning| warning.contains("versioned K/V")) {
         return Missing::OtherApi;
     }
     match said.errors {
         Some(errors) if errors.is_empty() => Missing::Bare,
-        Some(errors)
-            if errors
-                .iter()
-                .any(|error| error.contains("no handler for route")) =>
-        {
-            Missing::NoMount
-        }
-        Some(errors)
-            if errors
-                .iter()
-                .any(|error| error.contains("namespace not found")) =>
-        {
-            Missing::NoNamespace
-        }
+        Some(errors) if errors.iter().any(|error| error.contains("no handler for route")) => Missing::NoMount,
+        Some(errors) if errors.iter().any(|error| error.contains("namespace not found")) => Missing::NoNamespace,
         _ => Missing::Foreign(Garbled::Shape),
     }
 }
@@ -248,11 +219,7 @@ struct VersionState {
 impl VersionState {
     /// A `delete_version_after` sets a deletion time that is yet to come.
     fn is_gone(&self, now: jiff::Timestamp) -> bool {
-        self.destroyed
-            || self
-                .deletion_time
-                .parse::<jiff::Timestamp>()
-                .is_ok_and(|at| at <= now)
+        self.destroyed || self.deletion_time.parse::<jiff::Timestamp>().is_ok_and(|at| at <= now)
     }
 }
 

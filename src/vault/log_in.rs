@@ -20,10 +20,7 @@ impl Tokens {
             return self.look_up_own(own.clone()).await;
         }
         if let Some(principal) = self.principal {
-            self.shared
-                .budget
-                .lock()
-                .check(principal, self.id.0, Instant::now())?;
+            self.shared.budget.lock().check(principal, self.id.0, Instant::now())?;
         }
         let Some(request) = self.login.request().await? else {
             return Err(ErrorKind::ShuttingDown.into());
@@ -31,10 +28,7 @@ impl Tokens {
         let place = self.place(&request.path);
         let begun = Instant::now();
         let ask = Ask::post(&request.path, Some(&request.body), self.headers.clone());
-        let answer = self
-            .send_login(&ask)
-            .await?
-            .map_err(|failure| place.failure(failure))?;
+        let answer = self.send_login(&ask).await?.map_err(|failure| place.failure(failure))?;
         if answer.status != 200 {
             return Err(self.login_error(place, &answer));
         }
@@ -53,9 +47,7 @@ impl Tokens {
             tries += 1;
             let left = deadline.saturating_duration_since(Instant::now());
             let pause = match &outcome {
-                Err(Failure::NoConnection(_)) => {
-                    retry::pause(&outcome, self.retry, tries, left, retry::random())
-                }
+                Err(Failure::NoConnection(_)) => retry::pause(&outcome, self.retry, tries, left, retry::random()),
                 _ => None,
             };
             match pause {
@@ -66,14 +58,11 @@ impl Tokens {
     }
 
     fn granted(&self, place: Place<'_>, answer: &Answer) -> Result<Auth, VaultError> {
-        let authed: Authed = answer
-            .json()
-            .map_err(|what| place.garbled(answer.status, what))?;
-        let auth = authed
-            .auth
-            .ok_or_else(|| place.garbled(answer.status, Garbled::Null))?;
+        let authed: Authed = answer.json().map_err(|what| place.garbled(answer.status, what))?;
+        let auth = authed.auth.ok_or_else(|| place.garbled(answer.status, Garbled::Null))?;
         if !auth.has_token() {
-            let reason = "it asks for a second factor, which an operator can't give; exempt this login from MFA".to_owned();
+            let reason =
+                "it asks for a second factor, which an operator can't give; exempt this login from MFA".to_owned();
             return Err(self.refused(answer.status, reason));
         }
         Ok(auth)
@@ -81,20 +70,14 @@ impl Tokens {
 
     fn login_error(&self, place: Place<'_>, answer: &Answer) -> VaultError {
         match answer.status {
-            404 if answer.says("namespace not found") => ErrorKind::NoNamespace {
-                namespace: self.namespace.clone().unwrap_or_default(),
+            404 if answer.says("namespace not found") => {
+                ErrorKind::NoNamespace { namespace: self.namespace.clone().unwrap_or_default() }.into()
             }
-            .into(),
             400 if answer.body.starts_with(b"Client sent") => place.status(answer),
             400 | 401 | 403 | 404 | 405 => {
                 let error = self.refused(answer.status, refusal(answer));
                 if let Some(principal) = self.principal {
-                    self.shared.budget.lock().refused(
-                        principal,
-                        self.id.0,
-                        error.clone(),
-                        Instant::now(),
-                    );
+                    self.shared.budget.lock().refused(principal, self.id.0, error.clone(), Instant::now());
                 }
                 error
             }
@@ -103,18 +86,8 @@ impl Tokens {
     }
 
     fn refused(&self, status: u16, reason: String) -> VaultError {
-        let mount = self
-            .login
-            .principal()
-            .map(|principal| principal.mount.to_owned())
-            .unwrap_or_default();
-        ErrorKind::LoginRefused {
-            server: Arc::clone(&self.server.id().address),
-            mount,
-            status,
-            reason,
-        }
-        .into()
+        let mount = self.login.principal().map(|principal| principal.mount.to_owned()).unwrap_or_default();
+        ErrorKind::LoginRefused { server: Arc::clone(&self.server.id().address), mount, status, reason }.into()
     }
 
     /// A user's own token costs one look-up instead of a login, so that it can be renewed.
@@ -125,9 +98,7 @@ impl Tokens {
         match answer.status {
             200 => {
                 let place = self.place(LOOKUP_SELF);
-                let found: LookedUpData = answer
-                    .json()
-                    .map_err(|what| place.garbled(answer.status, what))?;
+                let found: LookedUpData = answer.json().map_err(|what| place.garbled(answer.status, what))?;
                 let token = Token::from_user(value, Some(&found.data), 0, now, retry::random());
                 token.prove(now);
                 Ok(token)
@@ -159,15 +130,9 @@ mod tests {
 
     #[test]
     fn refused_logins_wait_long_and_others_shortly() {
-        let refused = ErrorKind::TokenRefused {
-            server: Arc::from("x"),
-        };
-        let passing = ErrorKind::Throttled {
-            server: Arc::from("x"),
-            path: String::new(),
-        };
-        let seconds =
-            |kind: &ErrorKind| [1, 2, 3, 9].map(|times| pause_after(kind, times).as_secs());
+        let refused = ErrorKind::TokenRefused { server: Arc::from("x") };
+        let passing = ErrorKind::Throttled { server: Arc::from("x"), path: String::new() };
+        let seconds = |kind: &ErrorKind| [1, 2, 3, 9].map(|times| pause_after(kind, times).as_secs());
         assert_eq!(seconds(&refused), [15, 60, 300, 300]);
         assert_eq!(seconds(&passing), [1, 2, 4, 10]);
     }

@@ -37,14 +37,8 @@ impl Mount {
     pub(super) fn mismatch(&self, version: KvVersion) -> Option<ErrorKind> {
         match &self.engine {
             Engine::Kv(actual) if *actual == version => None,
-            Engine::Kv(actual) => Some(ErrorKind::WrongKvVersion {
-                mount: self.path.clone(),
-                actual: *actual,
-            }),
-            Engine::Other(engine) => Some(ErrorKind::NotKv {
-                mount: self.path.clone(),
-                engine: engine.clone(),
-            }),
+            Engine::Kv(actual) => Some(ErrorKind::WrongKvVersion { mount: self.path.clone(), actual: *actual }),
+            Engine::Other(engine) => Some(ErrorKind::NotKv { mount: self.path.clone(), engine: engine.clone() }),
         }
     }
 }
@@ -75,10 +69,7 @@ impl Mounts {
             let proved = known.engine == Engine::Kv(version) && prefix != path;
             let serves = known.told || proved;
             let fresh = now.duration_since(known.at) < KNOWN;
-            (serves && fresh).then(|| Mount {
-                path: prefix.to_owned(),
-                engine: known.engine.clone(),
-            })
+            (serves && fresh).then(|| Mount { path: prefix.to_owned(), engine: known.engine.clone() })
         })
     }
 
@@ -90,31 +81,14 @@ impl Mounts {
         };
         if let Some(mount) = mount {
             let engine = Engine::Kv(version);
-            let told = self
-                .known
-                .get(mount)
-                .is_some_and(|known| known.told && known.engine == engine);
-            self.remember(
-                mount,
-                Known {
-                    engine,
-                    at: now,
-                    told,
-                },
-            );
+            let told = self.known.get(mount).is_some_and(|known| known.told && known.engine == engine);
+            self.remember(mount, Known { engine, at: now, told });
         }
     }
 
     /// The server said what a mount is.
     pub(super) fn told(&mut self, mount: &Mount, now: Instant) {
-        self.remember(
-            &mount.path,
-            Known {
-                engine: mount.engine.clone(),
-                at: now,
-                told: true,
-            },
-        );
+        self.remember(&mount.path, Known { engine: mount.engine.clone(), at: now, told: true });
     }
 
     fn remember(&mut self, mount: &str, known: Known) {
@@ -124,8 +98,7 @@ impl Mounts {
             return;
         }
         if self.known.len() >= MOST {
-            self.known
-                .retain(|_, known| now.duration_since(known.at) < KNOWN);
+            self.known.retain(|_, known| now.duration_since(known.at) < KNOWN);
         }
         if self.known.len() < MOST {
             self.known.insert(mount.to_owned(), known);
@@ -135,8 +108,7 @@ impl Mounts {
     /// The token may not ask about this path.
     pub(super) fn hidden(&mut self, path: &str, now: Instant) {
         if self.unknowable.len() >= MOST {
-            self.unknowable
-                .retain(|_, at| now.duration_since(*at) < UNKNOWABLE);
+            self.unknowable.retain(|_, at| now.duration_since(*at) < UNKNOWABLE);
         }
         if self.unknowable.len() < MOST {
             self.unknowable.insert(path.to_owned(), now);
@@ -145,9 +117,7 @@ impl Mounts {
 
     /// It was asked in vain a while ago.
     pub(super) fn is_hidden(&self, path: &str, now: Instant) -> bool {
-        self.unknowable
-            .get(path)
-            .is_some_and(|at| now.duration_since(*at) < UNKNOWABLE)
+        self.unknowable.get(path).is_some_and(|at| now.duration_since(*at) < UNKNOWABLE)
     }
 }
 
@@ -159,8 +129,7 @@ fn ancestors(path: &str) -> impl Iterator<Item = &str> {
 /// The mount of a v2 API path, where only one reading of the path is possible: with several `data` or `metadata`
 /// segments the mount could end before any of them.
 fn mount_of_v2(path: &str) -> Option<&str> {
-    let mut markers =
-        ancestors(path).filter(|prefix| prefix.ends_with("/data") || prefix.ends_with("/metadata"));
+    let mut markers = ancestors(path).filter(|prefix| prefix.ends_with("/data") || prefix.ends_with("/metadata"));
     let (first, second) = (markers.next()?, markers.next());
     match second {
         None => first.rsplit_once('/').map(|(mount, _)| mount),
@@ -189,21 +158,14 @@ pub(super) struct UiMountAnswer {
 
 impl From<UiMountAnswer> for Mount {
     fn from(answer: UiMountAnswer) -> Self {
-        let UiMount {
-            path,
-            engine,
-            options,
-        } = answer.data;
+        let UiMount { path, engine, options } = answer.data;
         let version = options.and_then(|options| options.version);
         let engine = match (engine.as_str(), version.as_deref()) {
             ("kv", Some("2")) => Engine::Kv(KvVersion::V2),
             ("kv" | "generic", _) => Engine::Kv(KvVersion::V1),
             _ => Engine::Other(engine),
         };
-        Self {
-            path: path.trim_end_matches('/').to_owned(),
-            engine,
-        }
+        Self { path: path.trim_end_matches('/').to_owned(), engine }
     }
 }
 
@@ -212,10 +174,7 @@ mod tests {
     use super::*;
 
     fn kv(path: &str, version: KvVersion) -> Option<Mount> {
-        Some(Mount {
-            path: path.to_owned(),
-            engine: Engine::Kv(version),
-        })
+        Some(Mount { path: path.to_owned(), engine: Engine::Kv(version) })
     }
 
     #[test]
@@ -236,35 +195,18 @@ mod tests {
         let now = Instant::now();
         let mut mounts = Mounts::default();
         mounts.proved("kv/data/a", KvVersion::V1, now);
-        assert_eq!(
-            mounts.of("kv/data/a", KvVersion::V2, now),
-            None,
-            "v1 can read what v2 keeps"
-        );
-        mounts.told(
-            &Mount {
-                path: "kv".to_owned(),
-                engine: Engine::Kv(KvVersion::V2),
-            },
-            now,
-        );
-        assert_eq!(
-            mounts.of("kv/data/a", KvVersion::V1, now),
-            kv("kv", KvVersion::V2)
-        );
+        assert_eq!(mounts.of("kv/data/a", KvVersion::V2, now), None, "v1 can read what v2 keeps");
+        mounts.told(&Mount { path: "kv".to_owned(), engine: Engine::Kv(KvVersion::V2) }, now);
+        assert_eq!(mounts.of("kv/data/a", KvVersion::V1, now), kv("kv", KvVersion::V2));
     }
 
     #[test]
     fn an_ambiguous_path_proves_nothing() {
         let now = Instant::now();
         let mut mounts = Mounts::default();
-        for path in [
-            "kv/data/a/data/b",
-            "kv/data/data/b",
-            "kv/data/metadata/b",
-            "kv/metadata/data/b",
-            "kv/metadata/x/data/b",
-        ] {
+        for path in
+            ["kv/data/a/data/b", "kv/data/data/b", "kv/data/metadata/b", "kv/metadata/data/b", "kv/metadata/x/data/b"]
+        {
             mounts.proved(path, KvVersion::V2, now);
             assert_eq!(mounts.of(path, KvVersion::V2, now), None, "{path}");
         }
@@ -294,10 +236,7 @@ mod tests {
         let v1 = mount(r#"{"data":{"path":"kv1/","type":"kv","options":null}}"#);
         assert_eq!(Some(v1), kv("kv1", KvVersion::V1));
         let pki = mount(r#"{"data":{"path":"pki/","type":"pki","options":null}}"#);
-        assert!(matches!(
-            pki.mismatch(KvVersion::V2),
-            Some(ErrorKind::NotKv { .. })
-        ));
+        assert!(matches!(pki.mismatch(KvVersion::V2), Some(ErrorKind::NotKv { .. })));
     }
 
     #[test]

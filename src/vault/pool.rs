@@ -90,11 +90,9 @@ impl Sessions {
             return Err(ErrorKind::ShuttingDown.into());
         }
         if connection.login.needs_client_identity() && connection.client_identity.is_none() {
-            let problem = "the login by certificate has no client certificate; set auth.cert's clientCert and secretRef";
-            return Err(ErrorKind::BadConnection {
-                problem: problem.to_owned(),
-            }
-            .into());
+            let problem =
+                "the login by certificate has no client certificate; set auth.cert's clientCert and secretRef";
+            return Err(ErrorKind::BadConnection { problem: problem.to_owned() }.into());
         }
         let id = SessionId(connection.fingerprint(&shared.key));
         let mut sessions = shared.sessions.lock();
@@ -117,22 +115,14 @@ impl Sessions {
     pub async fn shutdown(&self, within: Duration) {
         let shared = &self.0;
         shared.stopped.cancel();
-        let live: Vec<_> = shared
-            .sessions
-            .lock()
-            .values()
-            .filter_map(Weak::upgrade)
-            .collect();
-        let revoke = futures::stream::iter(live).for_each_concurrent(
-            REVOKED_AT_ONCE,
-            |session| async move {
-                if let Some(token) = session.tokens.close()
-                    && let Err(error) = session.tokens.revoke(&token).await
-                {
-                    tracing::warn!(%error, "a token was left to end by itself");
-                }
-            },
-        );
+        let live: Vec<_> = shared.sessions.lock().values().filter_map(Weak::upgrade).collect();
+        let revoke = futures::stream::iter(live).for_each_concurrent(REVOKED_AT_ONCE, |session| async move {
+            if let Some(token) = session.tokens.close()
+                && let Err(error) = session.tokens.revoke(&token).await
+            {
+                tracing::warn!(%error, "a token was left to end by itself");
+            }
+        });
         shared.finishing.close();
         let ended = async {
             revoke.await;
@@ -174,10 +164,7 @@ impl Shared {
     /// A session was dropped: its place goes, unless another has taken it.
     pub(super) fn forget(&self, id: SessionId) {
         let mut sessions = self.sessions.lock();
-        if sessions
-            .get(&id.0)
-            .is_some_and(|session| session.strong_count() == 0)
-        {
+        if sessions.get(&id.0).is_some_and(|session| session.strong_count() == 0) {
             sessions.remove(&id.0);
         }
     }

@@ -42,10 +42,9 @@ impl Tokens {
                         failed += 1;
                         token.set_lease(next_try(token.lease(), Instant::now(), failed));
                     }
-                    Err(Unrenewed::Ever) => token.set_lease(Lease {
-                        next: Step::Replace(Instant::now()),
-                        ..token.lease()
-                    }),
+                    Err(Unrenewed::Ever) => {
+                        token.set_lease(Lease { next: Step::Replace(Instant::now()), ..token.lease() })
+                    }
                 }
                 match token.lease().next {
                     Step::Renew(next) => at = next,
@@ -64,13 +63,8 @@ impl Tokens {
     async fn renew(&self, token: &Token) -> Result<(), Unrenewed> {
         let begun = Instant::now();
         let ask = Ask::post(RENEW_SELF, None, token.authorize(&self.headers));
-        let outcome = self
-            .server
-            .send(Call::RenewSelf, Urgency::Urgent, &ask)
-            .await;
-        let answer = outcome
-            .map_err(|_| Unrenewed::Yet)?
-            .map_err(|_| Unrenewed::Yet)?;
+        let outcome = self.server.send(Call::RenewSelf, Urgency::Urgent, &ask).await;
+        let answer = outcome.map_err(|_| Unrenewed::Yet)?.map_err(|_| Unrenewed::Yet)?;
         match answer.status {
             200 => {}
             400 | 403 | 404 | 405 => return Err(Unrenewed::Ever),
@@ -78,13 +72,7 @@ impl Tokens {
         }
         let authed: Authed = answer.json().map_err(|_| Unrenewed::Yet)?;
         let auth = authed.auth.ok_or(Unrenewed::Yet)?;
-        let mut lease = Lease::new(
-            begun,
-            auth.lease_duration,
-            token.full,
-            auth.renewable,
-            retry::random(),
-        );
+        let mut lease = Lease::new(begun, auth.lease_duration, token.full, auth.renewable, retry::random());
         if token.own && matches!(lease.next, Step::Replace(_)) {
             lease.next = Step::Never;
         }
@@ -113,25 +101,15 @@ impl Tokens {
             return Ok(());
         }
         let ask = Ask::post(REVOKE_SELF, None, token.authorize(&self.headers));
-        let outcome = self
-            .server
-            .send(Call::RevokeSelf, Urgency::Urgent, &ask)
-            .await?;
+        let outcome = self.server.send(Call::RevokeSelf, Urgency::Urgent, &ask).await?;
         let place: Place<'_> = self.place(REVOKE_SELF);
         let answer = outcome.map_err(|failure: Failure| place.failure(failure))?;
-        if answer.status < 300 {
-            Ok(())
-        } else {
-            Err(place.status(&answer))
-        }
+        if answer.status < 300 { Ok(()) } else { Err(place.status(&answer)) }
     }
 
     /// Has the next request log in, while this token serves as long as no other is there.
     pub(super) fn replace(&self, token: &Token) {
-        token.set_lease(Lease {
-            next: Step::Replace(Instant::now()),
-            ..token.lease()
-        });
+        token.set_lease(Lease { next: Step::Replace(Instant::now()), ..token.lease() });
     }
 }
 
@@ -157,14 +135,8 @@ mod tests {
     #[test]
     fn a_failed_renewal_is_tried_again_while_the_lease_lasts() {
         let now = Instant::now();
-        let lease = Lease {
-            ends: Some(now + Duration::from_secs(1)),
-            next: Step::Never,
-        };
-        assert_eq!(
-            next_try(lease, now, 1).next,
-            Step::Renew(now + Duration::from_millis(500))
-        );
+        let lease = Lease { ends: Some(now + Duration::from_secs(1)), next: Step::Never };
+        assert_eq!(next_try(lease, now, 1).next, Step::Renew(now + Duration::from_millis(500)));
         assert_eq!(next_try(lease, now, 2).next, Step::Replace(now));
     }
 }

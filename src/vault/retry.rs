@@ -39,9 +39,7 @@ fn is_passing(status: u16) -> bool {
 
 /// The interval, doubled for each try after the first.
 pub(super) fn backoff(interval: Duration, tries: u32) -> Duration {
-    let factor = 1u32
-        .checked_shl(tries.saturating_sub(1))
-        .unwrap_or(u32::MAX);
+    let factor = 1u32.checked_shl(tries.saturating_sub(1)).unwrap_or(u32::MAX);
     interval.saturating_mul(factor).min(LONGEST)
 }
 
@@ -63,18 +61,10 @@ mod tests {
 
     fn answer(status: u16, retry_after: Option<u64>) -> Result<Answer, Failure> {
         let retry_after = retry_after.map(Duration::from_secs);
-        Ok(Answer {
-            status,
-            retry_after,
-            index: None,
-            body: Zeroizing::default(),
-        })
+        Ok(Answer { status, retry_after, index: None, body: Zeroizing::default() })
     }
 
-    const SETTINGS: RetrySettings = RetrySettings {
-        max_retries: 3,
-        interval: Duration::from_millis(200),
-    };
+    const SETTINGS: RetrySettings = RetrySettings { max_retries: 3, interval: Duration::from_millis(200) };
     const LEFT: Duration = Duration::from_secs(20);
 
     #[test]

@@ -57,18 +57,11 @@ pub(super) struct Server {
 const HEALTH_DEADLINE: Duration = Duration::from_secs(3);
 
 impl Server {
-    pub(super) fn new(
-        connection: &Connection,
-        trust: Fingerprint,
-        shared: Arc<Shared>,
-    ) -> Result<Self, VaultError> {
+    pub(super) fn new(connection: &Connection, trust: Fingerprint, shared: Arc<Shared>) -> Result<Self, VaultError> {
         let http = Http::new(connection, &shared.settings)?;
         let in_flight = shared.settings.in_flight_per_server.max(2);
         Ok(Self {
-            id: ServerId {
-                address: Arc::clone(http.address()),
-                trust,
-            },
+            id: ServerId { address: Arc::clone(http.address()), trust },
             http,
             breaker: Mutex::default(),
             all: Semaphore::new(in_flight),
@@ -88,11 +81,7 @@ impl Server {
     /// The error for a server that is known to be down.
     pub(super) fn check(&self) -> Result<(), VaultError> {
         match self.down() {
-            Some(why) => Err(ErrorKind::ServerDown {
-                server: Arc::clone(&self.id.address),
-                why,
-            }
-            .into()),
+            Some(why) => Err(ErrorKind::ServerDown { server: Arc::clone(&self.id.address), why }.into()),
             None => Ok(()),
         }
     }
@@ -115,10 +104,7 @@ impl Server {
         Ok(outcome)
     }
 
-    async fn turn(
-        &self,
-        urgency: Urgency,
-    ) -> Result<(SemaphorePermit<'_>, Option<SemaphorePermit<'_>>), VaultError> {
+    async fn turn(&self, urgency: Urgency) -> Result<(SemaphorePermit<'_>, Option<SemaphorePermit<'_>>), VaultError> {
         let closed = |_| VaultError::from(ErrorKind::ShuttingDown);
         let refresh = match urgency {
             Urgency::Urgent => None,
@@ -166,9 +152,7 @@ impl Server {
             Ok(answer) => health_of(answer.status),
             Err(Failure::NoConnection(why) | Failure::NoAnswer(why)) => Err(why),
             // It answers; what it says is the request's own trouble.
-            Err(
-                Failure::Tls(_) | Failure::TooLarge | Failure::Redirected(_) | Failure::BadPath,
-            ) => Ok(()),
+            Err(Failure::Tls(_) | Failure::TooLarge | Failure::Redirected(_) | Failure::BadPath) => Ok(()),
         };
         let was = self.down();
         let next = self.breaker.lock().health(health, Instant::now());

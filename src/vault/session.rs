@@ -49,31 +49,12 @@ impl Session {
         shared: Arc<Shared>,
     ) -> Result<Self, VaultError> {
         let custom = custom_headers(connection)?;
-        let auth_namespace = connection
-            .auth_namespace
-            .as_ref()
-            .or(connection.namespace.as_ref());
+        let auth_namespace = connection.auth_namespace.as_ref().or(connection.namespace.as_ref());
         let tokens = tokens::headers(&custom, auth_namespace.map(String::as_str))?;
         let reads = tokens::headers(&custom, connection.namespace.as_deref())?;
-        let tokens = Arc::new(Tokens::new(
-            connection,
-            id,
-            Arc::clone(&server),
-            shared,
-            tokens,
-        ));
-        let reader = Arc::new(Reader::new(Caller::new(
-            connection,
-            server,
-            Arc::clone(&tokens),
-            reads,
-        )));
-        Ok(Self {
-            tokens,
-            reader,
-            secrets: SharedReads::default(),
-            metadata: SharedReads::default(),
-        })
+        let tokens = Arc::new(Tokens::new(connection, id, Arc::clone(&server), shared, tokens));
+        let reader = Arc::new(Reader::new(Caller::new(connection, server, Arc::clone(&tokens), reads)));
+        Ok(Self { tokens, reader, secrets: SharedReads::default(), metadata: SharedReads::default() })
     }
 
     /// Reads a KV secret.
@@ -85,26 +66,16 @@ impl Session {
         let fetch = move || async move { reader.secret(&wanted, urgency).await.map(Arc::new) };
         let shared = &self.tokens.shared;
         let spawn = |read| shared.spawn(read);
-        self.secrets
-            .read(path.clone(), urgency, spawn, fetch)
-            .await
-            .unwrap_or_else(cut_off)
+        self.secrets.read(path.clone(), urgency, spawn, fetch).await.unwrap_or_else(cut_off)
     }
 
     /// Reads a KV v2 secret's metadata at its API path, such as `kv/metadata/database/config`.
-    pub async fn read_metadata(
-        &self,
-        path: &str,
-        urgency: Urgency,
-    ) -> Result<Arc<KvMetadata>, VaultError> {
+    pub async fn read_metadata(&self, path: &str, urgency: Urgency) -> Result<Arc<KvMetadata>, VaultError> {
         let (reader, wanted) = (Arc::clone(&self.reader), path.to_owned());
         let fetch = move || async move { reader.metadata(&wanted, urgency).await.map(Arc::new) };
         let shared = &self.tokens.shared;
         let spawn = |read| shared.spawn(read);
-        self.metadata
-            .read(path.to_owned(), urgency, spawn, fetch)
-            .await
-            .unwrap_or_else(cut_off)
+        self.metadata.read(path.to_owned(), urgency, spawn, fetch).await.unwrap_or_else(cut_off)
     }
 
     /// Lists one folder at its API path (`kv/metadata/database` for v2); folders in it end in `/`.
@@ -150,29 +121,16 @@ impl Session {
     /// What is left of the AppRole's secret id; `None` for other logins, and where the role may not look itself up.
     pub async fn secret_id_life(&self) -> Result<Option<SecretIdLife>, VaultError> {
         let token = self.tokens.acquire().await?;
-        let Some(request) = token
-            .role
-            .as_deref()
-            .and_then(|role| self.tokens.secret_id_lookup(role))
-        else {
+        let Some(request) = token.role.as_deref().and_then(|role| self.tokens.secret_id_lookup(role)) else {
             return Ok(None);
         };
-        let ask = Ask::post(
-            &request.path,
-            Some(&request.body),
-            token.authorize(&self.tokens.headers),
-        );
-        let outcome = self
-            .tokens
-            .server
-            .send(Call::LookupSecretId, Urgency::Refresh, &ask)
-            .await?;
+        let ask = Ask::post(&request.path, Some(&request.body), token.authorize(&self.tokens.headers));
+        let outcome = self.tokens.server.send(Call::LookupSecretId, Urgency::Refresh, &ask).await?;
         let place = self.tokens.place(&request.path);
         let answer = outcome.map_err(|failure| place.failure(failure))?;
         match answer.status {
             200 => {
-                let found: SecretIdAnswer =
-                    answer.json().map_err(|what| place.garbled(200, what))?;
+                let found: SecretIdAnswer = answer.json().map_err(|what| place.garbled(200, what))?;
                 Ok(Some(found.data.into()))
             }
             // 204: it has just been used up or ended.
@@ -236,8 +194,7 @@ struct SecretIdFields {
 impl From<SecretIdFields> for SecretIdLife {
     fn from(fields: SecretIdFields) -> Self {
         // Go's zero time stands for none.
-        let ends =
-            !fields.expiration_time.is_empty() && !fields.expiration_time.starts_with("0001-");
+        let ends = !fields.expiration_time.is_empty() && !fields.expiration_time.starts_with("0001-");
         Self {
             expires: ends.then_some(fields.expiration_time),
             uses_left: (fields.secret_id_num_uses > 0).then_some(fields.secret_id_num_uses),

@@ -34,9 +34,7 @@ struct Running<V> {
 
 impl<K, V> Default for SharedReads<K, V> {
     fn default() -> Self {
-        Self {
-            slots: Arc::default(),
-        }
+        Self { slots: Arc::default() }
     }
 }
 
@@ -64,13 +62,7 @@ where
         self.join(key, urgency, spawn, fetch).await
     }
 
-    fn join<F, Fut>(
-        &self,
-        key: K,
-        urgency: Urgency,
-        spawn: impl FnOnce(BoxFuture<'static, ()>),
-        fetch: F,
-    ) -> Answer<V>
+    fn join<F, Fut>(&self, key: K, urgency: Urgency, spawn: impl FnOnce(BoxFuture<'static, ()>), fetch: F) -> Answer<V>
     where
         F: FnOnce() -> Fut + Send + 'static,
         Fut: Future<Output = V> + Send + 'static,
@@ -94,11 +86,7 @@ where
         };
         // A runtime that ends drops the task right here, and it locks the slots then.
         drop(slots);
-        let read = Read {
-            slots: Arc::clone(&self.slots),
-            key,
-            own: answer.clone(),
-        };
+        let read = Read { slots: Arc::clone(&self.slots), key, own: answer.clone() };
         let task = async move {
             if let Some(before) = before {
                 before.await;
@@ -116,13 +104,7 @@ where
 
 impl<V: Clone> Slot<V> {
     fn running(answer: Answer<V>) -> Self {
-        Self {
-            running: Running {
-                began: Instant::now(),
-                answer,
-            },
-            waiting: None,
-        }
+        Self { running: Running { began: Instant::now(), answer }, waiting: None }
     }
 
     /// A read here that a new caller may join.
@@ -147,17 +129,12 @@ impl<K: Clone + Eq + Hash, V: Clone> Read<K, V> {
     /// It has waited, and its turn has come.
     fn begin(&self) {
         // The one before may have taken the slot away with it, if it was cut off.
-        self.slots
-            .lock()
-            .insert(self.key.clone(), Slot::running(self.own.clone()));
+        self.slots.lock().insert(self.key.clone(), Slot::running(self.own.clone()));
     }
 
     fn began(&self) -> Instant {
         let slots = self.slots.lock();
-        let running = slots
-            .get(&self.key)
-            .map(|slot| &slot.running)
-            .filter(|running| running.answer.ptr_eq(&self.own));
+        let running = slots.get(&self.key).map(|slot| &slot.running).filter(|running| running.answer.ptr_eq(&self.own));
         running.map_or_else(Instant::now, |running| running.began)
     }
 }
@@ -168,11 +145,7 @@ impl<K: Eq + Hash, V: Clone> Drop for Read<K, V> {
         let Some(slot) = slots.get_mut(&self.key) else {
             return;
         };
-        if slot
-            .waiting
-            .as_ref()
-            .is_some_and(|waiting| waiting.ptr_eq(&self.own))
-        {
+        if slot.waiting.as_ref().is_some_and(|waiting| waiting.ptr_eq(&self.own)) {
             slot.waiting = None;
         }
         if slot.waiting.is_none() && slot.running.answer.ptr_eq(&self.own) {

@@ -22,10 +22,7 @@ impl Reads {
             number
         };
         let spawn = |task| drop(tokio::spawn(task));
-        self.shared
-            .read("path", urgency, spawn, fetch)
-            .await
-            .unwrap()
+        self.shared.read("path", urgency, spawn, fetch).await.unwrap()
     }
 
     fn start(&self, urgency: Urgency) -> tokio::task::JoinHandle<usize> {
@@ -53,11 +50,7 @@ async fn refreshes_join_a_read_of_the_last_second_and_nothing_is_kept_after_it()
     let second = reads.start(Urgency::Refresh);
     assert_eq!((first.await.unwrap(), second.await.unwrap()), (1, 1));
     advance(Duration::from_millis(600)).await;
-    assert_eq!(
-        reads.read(Urgency::Refresh).await,
-        1,
-        "ended, but begun 0.9 s ago"
-    );
+    assert_eq!(reads.read(Urgency::Refresh).await, 1, "ended, but begun 0.9 s ago");
     advance(Duration::from_millis(101)).await;
     settle().await;
     assert_eq!(reads.slots(), 0, "nothing at rest");
@@ -71,20 +64,12 @@ async fn an_urgent_read_never_gets_an_answer_begun_before_it() {
     settle().await;
     let urgent: Vec<_> = (0..20).map(|_| reads.start(Urgency::Urgent)).collect();
     settle().await;
-    assert_eq!(
-        reads.begun.load(Ordering::SeqCst),
-        1,
-        "one running, the other waits"
-    );
+    assert_eq!(reads.begun.load(Ordering::SeqCst), 1, "one running, the other waits");
     assert_eq!(refresh.await.unwrap(), 1);
     for urgent in urgent {
         assert_eq!(urgent.await.unwrap(), 2);
     }
-    assert_eq!(
-        reads.read(Urgency::Urgent).await,
-        3,
-        "an ended one serves refreshes only"
-    );
+    assert_eq!(reads.read(Urgency::Urgent).await, 3, "an ended one serves refreshes only");
 }
 
 #[tokio::test(start_paused = true)]
@@ -97,14 +82,7 @@ async fn a_refresh_joins_the_waiting_read_once_the_running_one_is_old() {
                 sleep(Duration::from_secs(5)).await;
                 0
             };
-            shared
-                .read(
-                    "path",
-                    Urgency::Refresh,
-                    |task| drop(tokio::spawn(task)),
-                    fetch,
-                )
-                .await
+            shared.read("path", Urgency::Refresh, |task| drop(tokio::spawn(task)), fetch).await
         })
     };
     settle().await;
@@ -134,9 +112,7 @@ async fn a_read_that_is_cut_off_leaves_no_slot_and_hangs_nobody() {
     let task = Arc::new(Mutex::new(None));
     let kept = Arc::clone(&task);
     let spawn = move |read| *kept.lock() = Some(tokio::spawn(read));
-    let answer = shared.join("path", Urgency::Urgent, spawn, || async {
-        std::future::pending().await
-    });
+    let answer = shared.join("path", Urgency::Urgent, spawn, || async { std::future::pending().await });
     settle().await;
     task.lock().take().unwrap().abort();
     assert_eq!(answer.await, None);

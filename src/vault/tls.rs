@@ -26,9 +26,8 @@ pub(super) fn client_config(connection: &Connection) -> Result<ClientConfig, Vau
         true => builder.with_root_certificates(roots),
         false => {
             let verifier = WebPkiServerVerifier::builder_with_provider(roots, provider).build();
-            builder.with_webpki_verifier(
-                verifier.map_err(|error| bad(format!("the CA bundle can't be used: {error}")))?,
-            )
+            builder
+                .with_webpki_verifier(verifier.map_err(|error| bad(format!("the CA bundle can't be used: {error}")))?)
         }
     };
     match &connection.client_identity {
@@ -36,9 +35,7 @@ pub(super) fn client_config(connection: &Connection) -> Result<ClientConfig, Vau
         Some(identity) => {
             let (chain, key) = identity_parts(identity)?;
             let config = builder.with_client_auth_cert(chain, key);
-            config.map_err(|_| {
-                bad("the client certificate and its key do not belong together; issue both anew")
-            })
+            config.map_err(|_| bad("the client certificate and its key do not belong together; issue both anew"))
         }
     }
 }
@@ -46,17 +43,12 @@ pub(super) fn client_config(connection: &Connection) -> Result<ClientConfig, Vau
 fn bundle(pem: &[u8]) -> Result<RootCertStore, VaultError> {
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(pem) {
-        let certificate = certificate.map_err(|_| {
-            bad("the CA bundle is not PEM; it must hold `-----BEGIN CERTIFICATE-----` blocks")
-        })?;
-        roots
-            .add(certificate)
-            .map_err(|_| bad("a certificate in the CA bundle can't be read as X.509"))?;
+        let certificate = certificate
+            .map_err(|_| bad("the CA bundle is not PEM; it must hold `-----BEGIN CERTIFICATE-----` blocks"))?;
+        roots.add(certificate).map_err(|_| bad("a certificate in the CA bundle can't be read as X.509"))?;
     }
     if roots.is_empty() {
-        return Err(bad(
-            "the CA bundle holds no certificate; it must hold `-----BEGIN CERTIFICATE-----` blocks",
-        ));
+        return Err(bad("the CA bundle holds no certificate; it must hold `-----BEGIN CERTIFICATE-----` blocks"));
     }
     Ok(roots)
 }
@@ -78,20 +70,17 @@ fn identity_parts(
     let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&identity.cert_pem).collect();
     let chain = chain.map_err(|_| bad("the client certificate is not PEM"))?;
     if chain.is_empty() {
-        return Err(bad(
-            "the client certificate holds no `-----BEGIN CERTIFICATE-----` block",
-        ));
+        return Err(bad("the client certificate holds no `-----BEGIN CERTIFICATE-----` block"));
     }
     let key = PrivateKeyDer::from_pem_slice(identity.key_pem.expose_secret().as_bytes());
-    let key = key.map_err(|_| bad("the client certificate's key is not a PEM private key (PKCS#8, PKCS#1 or SEC1, not encrypted)"))?;
+    let key = key.map_err(|_| {
+        bad("the client certificate's key is not a PEM private key (PKCS#8, PKCS#1 or SEC1, not encrypted)")
+    })?;
     Ok((chain, key))
 }
 
 fn bad(problem: impl Into<String>) -> VaultError {
-    ErrorKind::BadConnection {
-        problem: problem.into(),
-    }
-    .into()
+    ErrorKind::BadConnection { problem: problem.into() }.into()
 }
 
 /// What a failed request says about TLS: what is wrong and what to do; `None` where TLS was not the trouble.
@@ -106,9 +95,7 @@ fn find_rustls<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error
             return Some(found);
         }
         // An io::Error names as its source the source of what it wraps, not that itself.
-        let wrapped = error
-            .downcast_ref::<std::io::Error>()
-            .and_then(std::io::Error::get_ref);
+        let wrapped = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
         next = match wrapped {
             Some(inner) => Some(inner as &(dyn Error + 'static)),
             None => error.source(),
@@ -139,12 +126,8 @@ fn advice(error: &rustls::Error) -> &'static str {
         E::AlertReceived(_) => {
             "the server broke the handshake off; if it asks for a client certificate, give one in the store's tls or auth.cert"
         }
-        E::InvalidMessage(_) => {
-            "what answers there does not speak TLS; use http:// if that is meant"
-        }
-        E::PeerIncompatible(_) => {
-            "the server offers no TLS version or cipher in common (TLS 1.2 or newer is needed)"
-        }
+        E::InvalidMessage(_) => "what answers there does not speak TLS; use http:// if that is meant",
+        E::PeerIncompatible(_) => "the server offers no TLS version or cipher in common (TLS 1.2 or newer is needed)",
         _ => "the handshake failed; check the server's certificate and the store's caBundle",
     }
 }

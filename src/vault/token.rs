@@ -34,10 +34,7 @@ pub(super) enum Step {
 const LONGEST: u64 = 10 * 365 * 24 * 3600;
 
 impl Lease {
-    pub(super) const ENDLESS: Self = Self {
-        ends: None,
-        next: Step::Never,
-    };
+    pub(super) const ENDLESS: Self = Self { ends: None, next: Step::Never };
 
     /// A lease of `seconds` from `now`; `full` is what the token got at first. A renewal that brings clearly less
     /// than that has met `token_max_ttl`: it is not renewed again, since each further renewal would bring less still.
@@ -49,15 +46,8 @@ impl Lease {
         let life = Duration::from_secs(seconds.min(LONGEST));
         let at = now + life.mul_f64(2.0 / 3.0 * (0.9 + 0.2 * random.clamp(0.0, 1.0)));
         let cut = seconds < full - full / 10;
-        let next = if renewable && !cut {
-            Step::Renew(at)
-        } else {
-            Step::Replace(at)
-        };
-        Self {
-            ends: Some(now + life),
-            next,
-        }
+        let next = if renewable && !cut { Step::Renew(at) } else { Step::Replace(at) };
+        Self { ends: Some(now + life), next }
     }
 }
 
@@ -101,17 +91,8 @@ impl Token {
             full: auth.lease_duration,
             role: auth.metadata.role_name.clone(),
             uses_left: limited.then(|| AtomicU64::new(auth.num_uses)),
-            holder: Mutex::new(Holder {
-                who: auth.metadata.who(),
-                policies: auth.policies,
-            }),
-            lease: Mutex::new(Lease::new(
-                born,
-                auth.lease_duration,
-                auth.lease_duration,
-                renewable,
-                random,
-            )),
+            holder: Mutex::new(Holder { who: auth.metadata.who(), policies: auth.policies }),
+            lease: Mutex::new(Lease::new(born, auth.lease_duration, auth.lease_duration, renewable, random)),
             ..token
         }
     }
@@ -126,29 +107,15 @@ impl Token {
     ) -> Self {
         let token = Self::new(value, generation, now);
         let Some(found) = looked_up else {
-            return Self {
-                own: true,
-                opaque: true,
-                ..token
-            };
+            return Self { own: true, opaque: true, ..token };
         };
-        let full = if found.period > 0 {
-            found.period
-        } else {
-            found.creation_ttl
-        };
+        let full = if found.period > 0 { found.period } else { found.creation_ttl };
         let renewable = found.renewable && found.num_uses == 0;
         let mut lease = Lease::new(now, found.ttl, 0, renewable, random);
         if let Step::Replace(_) = lease.next {
             lease.next = Step::Never;
         }
-        Self {
-            own: true,
-            full,
-            holder: Mutex::new(found.holder()),
-            lease: Mutex::new(lease),
-            ..token
-        }
+        Self { own: true, full, holder: Mutex::new(found.holder()), lease: Mutex::new(lease), ..token }
     }
 
     fn new(value: SecretString, generation: u64, born: Instant) -> Self {
@@ -184,11 +151,7 @@ impl Token {
     /// It has not ended, as far as we know.
     pub(super) fn is_live(&self, now: Instant) -> bool {
         let in_time = self.lease.lock().ends.is_none_or(|ends| now < ends);
-        in_time
-            && self
-                .uses_left
-                .as_ref()
-                .is_none_or(|left| left.load(Ordering::Relaxed) > 0)
+        in_time && self.uses_left.as_ref().is_none_or(|left| left.load(Ordering::Relaxed) > 0)
     }
 
     /// A fresh one should be used instead, if one can be had.
@@ -201,10 +164,7 @@ impl Token {
         let Some(left) = &self.uses_left else {
             return true;
         };
-        left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
-            left.checked_sub(1)
-        })
-        .is_ok()
+        left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok()
     }
 
     /// Each request costs one of few uses: nothing is asked of the server that a read does not need.
@@ -254,9 +214,7 @@ mod tests {
         for (random, at) in [(0.0, 1.8), (0.5, 2.0), (1.0, 2.2)] {
             let lease = Lease::new(now, 3, 3, true, random);
             assert_eq!(lease.ends, Some(now + secs(3.0)));
-            let Step::Renew(when) = lease.next else {
-                panic!("{lease:?}")
-            };
+            let Step::Renew(when) = lease.next else { panic!("{lease:?}") };
             assert!((when - now).abs_diff(secs(at)) < secs(0.001), "{random}");
         }
     }
@@ -264,28 +222,12 @@ mod tests {
     #[test]
     fn what_can_not_be_renewed_is_replaced() {
         let now = Instant::now();
-        assert!(matches!(
-            Lease::new(now, 60, 60, false, 0.5).next,
-            Step::Replace(_)
-        ));
-        assert!(matches!(
-            Lease::new(now, 60, 60, true, 0.5).next,
-            Step::Renew(_)
-        ));
-        assert!(
-            matches!(Lease::new(now, 55, 60, true, 0.5).next, Step::Renew(_)),
-            "rounding is no cut"
-        );
-        assert!(
-            matches!(Lease::new(now, 50, 60, true, 0.5).next, Step::Replace(_)),
-            "cut by token_max_ttl"
-        );
+        assert!(matches!(Lease::new(now, 60, 60, false, 0.5).next, Step::Replace(_)));
+        assert!(matches!(Lease::new(now, 60, 60, true, 0.5).next, Step::Renew(_)));
+        assert!(matches!(Lease::new(now, 55, 60, true, 0.5).next, Step::Renew(_)), "rounding is no cut");
+        assert!(matches!(Lease::new(now, 50, 60, true, 0.5).next, Step::Replace(_)), "cut by token_max_ttl");
         assert_eq!(Lease::new(now, 0, 0, true, 0.5), Lease::ENDLESS);
-        assert!(
-            Lease::new(now, u64::MAX, u64::MAX, true, 1.0)
-                .ends
-                .is_some()
-        );
+        assert!(Lease::new(now, u64::MAX, u64::MAX, true, 1.0).ends.is_some());
     }
 
     fn auth(json: &str) -> Token {
@@ -298,10 +240,7 @@ mod tests {
         let token = auth(
             r#"{"auth":{"client_token":"t","lease_duration":60,"renewable":true,"num_uses":2,"policies":null,"metadata":null}}"#,
         );
-        assert!(
-            matches!(token.lease().next, Step::Replace(_)),
-            "a renewal would use one up"
-        );
+        assert!(matches!(token.lease().next, Step::Replace(_)), "a renewal would use one up");
         assert!(token.take_use() && token.take_use());
         assert!(!token.take_use());
         assert!(!token.is_live(Instant::now()));
@@ -312,10 +251,7 @@ mod tests {
         let token = auth(
             r#"{"auth":{"client_token":"s.secret","policies":["default","reader"],"metadata":{"role_name":"app"}}}"#,
         );
-        assert_eq!(
-            token.holder().to_string(),
-            r#"the policies [default, reader] of role "app""#
-        );
+        assert_eq!(token.holder().to_string(), r#"the policies [default, reader] of role "app""#);
         assert_eq!(token.role.as_deref(), Some("app"));
         let headers = token.authorize(&HeaderMap::new());
         assert_eq!(headers["x-vault-token"], "s.secret");
@@ -325,21 +261,14 @@ mod tests {
     #[test]
     fn a_users_token_is_renewed_but_never_replaced() {
         let looked_up = |json: &str| serde_json::from_str::<LookedUp>(json).unwrap();
-        let token = |json: &str| {
-            Token::from_user("t".into(), Some(&looked_up(json)), 1, Instant::now(), 0.5)
-        };
-        let root = token(
-            r#"{"ttl":0,"creation_ttl":0,"renewable":null,"policies":["root"],"meta":null,"num_uses":0}"#,
-        );
+        let token = |json: &str| Token::from_user("t".into(), Some(&looked_up(json)), 1, Instant::now(), 0.5);
+        let root = token(r#"{"ttl":0,"creation_ttl":0,"renewable":null,"policies":["root"],"meta":null,"num_uses":0}"#);
         assert_eq!(root.lease(), Lease::ENDLESS);
-        let periodic = token(
-            r#"{"ttl":20,"creation_ttl":60,"period":60,"renewable":true,"policies":["p"],"num_uses":0}"#,
-        );
+        let periodic =
+            token(r#"{"ttl":20,"creation_ttl":60,"period":60,"renewable":true,"policies":["p"],"num_uses":0}"#);
         assert!(matches!(periodic.lease().next, Step::Renew(_)));
         assert_eq!(periodic.full, 60);
-        let fixed = token(
-            r#"{"ttl":20,"creation_ttl":60,"renewable":false,"policies":["p"],"num_uses":0}"#,
-        );
+        let fixed = token(r#"{"ttl":20,"creation_ttl":60,"renewable":false,"policies":["p"],"num_uses":0}"#);
         assert_eq!(fixed.lease().next, Step::Never);
         assert!(fixed.lease().ends.is_some());
     }

@@ -65,14 +65,8 @@ impl Tokens {
         shared: Arc<Shared>,
         headers: HeaderMap,
     ) -> Self {
-        let namespace = connection
-            .auth_namespace
-            .clone()
-            .or_else(|| connection.namespace.clone());
-        let lockable = connection
-            .login
-            .principal()
-            .filter(|principal| principal.can_be_locked);
+        let namespace = connection.auth_namespace.clone().or_else(|| connection.namespace.clone());
+        let lockable = connection.login.principal().filter(|principal| principal.can_be_locked);
         let principal = lockable.map(|principal| {
             let mut print = Fingerprinter::new(&shared.key);
             print
@@ -84,18 +78,7 @@ impl Tokens {
         });
         let login = connection.login.clone();
         let (denials, state, retry) = (Denials::default(), Mutex::default(), connection.retry);
-        Self {
-            id,
-            server,
-            shared,
-            headers,
-            denials,
-            login,
-            namespace,
-            principal,
-            retry,
-            state,
-        }
+        Self { id, server, shared, headers, denials, login, namespace, principal, retry, state }
     }
 
     /// A token to send one request with; logs in where none is good, once for all who ask.
@@ -140,15 +123,8 @@ impl Tokens {
         self.server.check()?;
         let tokens = Arc::clone(self);
         // A task of its own: a caller that gives up must not cut a login off that the server may already have granted.
-        let task = self
-            .shared
-            .spawn_to_end(async move { tokens.log_in().await });
-        let login = async move {
-            task.await
-                .unwrap_or_else(|_| Err(ErrorKind::ShuttingDown.into()))
-        }
-        .boxed()
-        .shared();
+        let task = self.shared.spawn_to_end(async move { tokens.log_in().await });
+        let login = async move { task.await.unwrap_or_else(|_| Err(ErrorKind::ShuttingDown.into())) }.boxed().shared();
         state.login = Some(login.clone());
         Ok(login)
     }
@@ -156,8 +132,7 @@ impl Tokens {
     async fn log_in(self: Arc<Self>) -> Result<(), VaultError> {
         let deadline = self.shared.settings.operation_timeout;
         let made = tokio::time::timeout(deadline, self.make_token()).await;
-        let made = made
-            .unwrap_or_else(|_| Err(self.place("auth").failure(Failure::NoAnswer(Down::Hanging))));
+        let made = made.unwrap_or_else(|_| Err(self.place("auth").failure(Failure::NoAnswer(Down::Hanging))));
         match made {
             Ok(token) => {
                 self.install(token);
@@ -174,11 +149,7 @@ impl Tokens {
             state.login = None;
             token.generation = state.generation;
             let token = Arc::new(token);
-            let old = if state.closed {
-                None
-            } else {
-                state.token.replace(Arc::clone(&token))
-            };
+            let old = if state.closed { None } else { state.token.replace(Arc::clone(&token)) };
             // A token of which nothing is known proves nothing yet: the first read does.
             let recovered = !token.opaque && state.failed.take().is_some();
             (token, old, recovered, state.closed)
@@ -187,11 +158,7 @@ impl Tokens {
             self.shared.budget.lock().granted(principal);
         }
         // The session may have been dropped while the login was under way.
-        let unused = if closed {
-            Some(Arc::clone(&token))
-        } else {
-            old
-        };
+        let unused = if closed { Some(Arc::clone(&token)) } else { old };
         if let Some(unused) = unused {
             self.retire(unused);
         }
@@ -209,32 +176,20 @@ impl Tokens {
         let mut state = self.state.lock();
         state.login = None;
         // Nothing was sent: the breaker alone says when to try again.
-        if matches!(
-            error.kind(),
-            ErrorKind::ServerDown { .. } | ErrorKind::ShuttingDown
-        ) {
+        if matches!(error.kind(), ErrorKind::ServerDown { .. } | ErrorKind::ShuttingDown) {
             return error;
         }
         let times = state.failed.as_ref().map_or(0, |failed| failed.times) + 1;
-        let until = error
-            .next_try()
-            .unwrap_or(now + pause_after(error.kind(), times));
+        let until = error.next_try().unwrap_or(now + pause_after(error.kind(), times));
         let error = error.not_before(until);
-        state.failed = Some(Failed {
-            error: error.clone(),
-            until,
-            times,
-        });
+        state.failed = Some(Failed { error: error.clone(), until, times });
         error
     }
 
     /// `auth/token/lookup-self`, whatever it answers.
     pub(super) async fn ask_about(&self, token: &Token) -> Result<Answer, VaultError> {
         let ask = Ask::get(LOOKUP_SELF, token.authorize(&self.headers));
-        let outcome = self
-            .server
-            .send(Call::LookupSelf, Urgency::Urgent, &ask)
-            .await?;
+        let outcome = self.server.send(Call::LookupSelf, Urgency::Urgent, &ask).await?;
         outcome.map_err(|failure| self.place(LOOKUP_SELF).failure(failure))
     }
 
@@ -249,11 +204,7 @@ impl Tokens {
     /// This token is of no use any more. The next request logs in.
     pub(super) fn discard(&self, token: &Token) {
         let mut state = self.state.lock();
-        if state
-            .token
-            .as_ref()
-            .is_some_and(|current| current.generation == token.generation)
-        {
+        if state.token.as_ref().is_some_and(|current| current.generation == token.generation) {
             token.retired.cancel();
             state.token = None;
         }
@@ -262,31 +213,18 @@ impl Tokens {
     /// A user's own token is dead: nobody asks again for a while.
     pub(super) fn discard_own(&self, token: &Token) -> VaultError {
         self.discard(token);
-        self.note_failure(
-            ErrorKind::TokenRefused {
-                server: Arc::clone(&self.server.id().address),
-            }
-            .into(),
-        )
+        self.note_failure(ErrorKind::TokenRefused { server: Arc::clone(&self.server.id().address) }.into())
     }
 
     /// Whether this is still the token that requests are sent with.
     pub(super) fn is_current(&self, token: &Token) -> bool {
-        self.state
-            .lock()
-            .token
-            .as_ref()
-            .is_some_and(|current| current.generation == token.generation)
+        self.state.lock().token.as_ref().is_some_and(|current| current.generation == token.generation)
     }
 
     /// The token at hand, without logging in for one.
     pub(super) fn current(&self) -> Option<Arc<Token>> {
         let now = Instant::now();
-        self.state
-            .lock()
-            .token
-            .clone()
-            .filter(|token| token.is_live(now))
+        self.state.lock().token.clone().filter(|token| token.is_live(now))
     }
 
     /// A live token may not do something: lets one new login through, if the ladder has come that far, in case the
@@ -301,11 +239,7 @@ impl Tokens {
     }
 
     pub(super) fn place<'a>(&'a self, path: &'a str) -> Place<'a> {
-        Place {
-            server: &self.server.id().address,
-            path,
-            max_body: self.shared.settings.max_body,
-        }
+        Place { server: &self.server.id().address, path, max_body: self.shared.settings.max_body }
     }
 
     /// What to send to learn what is left of an AppRole's secret id.
@@ -322,23 +256,14 @@ impl Tokens {
 }
 
 /// What every request of a session carries, beside its token. Vault's own come last: a store's can't replace them.
-pub(super) fn headers(
-    custom: &HeaderMap,
-    namespace: Option<&str>,
-) -> Result<HeaderMap, VaultError> {
+pub(super) fn headers(custom: &HeaderMap, namespace: Option<&str>) -> Result<HeaderMap, VaultError> {
     let mut headers = custom.clone();
-    headers.insert(
-        HeaderName::from_static("x-vault-request"),
-        HeaderValue::from_static("true"),
-    );
+    headers.insert(HeaderName::from_static("x-vault-request"), HeaderValue::from_static("true"));
     if let Some(namespace) = namespace.filter(|namespace| !namespace.is_empty()) {
         let bad = |_| ErrorKind::BadConnection {
             problem: "the Vault namespace has characters that no header can hold".to_owned(),
         };
-        headers.insert(
-            HeaderName::from_static("x-vault-namespace"),
-            HeaderValue::from_str(namespace).map_err(bad)?,
-        );
+        headers.insert(HeaderName::from_static("x-vault-namespace"), HeaderValue::from_str(namespace).map_err(bad)?);
     }
     Ok(headers)
 }

@@ -13,18 +13,9 @@ const AT_ONCE: usize = 8;
 
 /// The paths below `root` of all secrets there, sorted. A folder that can't be listed fails the whole walk: half a
 /// list would look as if the rest were gone.
-pub(super) async fn walk(
-    reader: &Reader,
-    version: KvVersion,
-    root: &str,
-) -> Result<Vec<String>, VaultError> {
+pub(super) async fn walk(reader: &Reader, version: KvVersion, root: &str) -> Result<Vec<String>, VaultError> {
     let root = root.trim_end_matches('/');
-    let limit = |limit| {
-        VaultError::from(ErrorKind::WalkLimit {
-            path: root.to_owned(),
-            limit,
-        })
-    };
+    let limit = |limit| VaultError::from(ErrorKind::WalkLimit { path: root.to_owned(), limit });
     let mut waiting = vec![String::new()];
     let mut running = FuturesUnordered::new();
     let (mut found, mut folders) = (Vec::new(), 0);

@@ -42,17 +42,9 @@ impl Rig {
     }
 
     /// On a server of its own.
-    pub async fn on(
-        stack: Stack,
-        vault: Vault,
-        hint: &str,
-        mut options: Value,
-        settings: Settings,
-    ) -> Result<Self> {
+    pub async fn on(stack: Stack, vault: Vault, hint: &str, mut options: Value, settings: Settings) -> Result<Self> {
         let name = unique(hint);
-        let kv = vault
-            .enable_kv(&format!("{name}/kv"), testbed::KvVersion::V2)
-            .await?;
+        let kv = vault.enable_kv(&format!("{name}/kv"), testbed::KvVersion::V2).await?;
         let policy = format!(
             "path \"{name}/*\" {{ capabilities = [\"read\", \"list\"] }}\n\
              path \"{name}/kv/data/denied*\" {{ capabilities = [\"deny\"] }}\n"
@@ -66,15 +58,7 @@ impl Rig {
         let role = vault.create_approle(&mount, &name, options).await?;
         let proxy = Proxy::start(vault.addr()).await?;
         let sessions = Sessions::new(settings, tokio::runtime::Handle::current());
-        Ok(Self {
-            stack,
-            name,
-            vault,
-            kv,
-            role,
-            proxy,
-            sessions,
-        })
+        Ok(Self { stack, name, vault, kv, role, proxy, sessions })
     }
 
     pub fn login(&self) -> Login {
@@ -82,12 +66,7 @@ impl Rig {
     }
 
     pub fn login_with(&self, secret_id: &str) -> Login {
-        Login::app_role(
-            &self.role.mount,
-            self.role.role_id.as_str().into(),
-            secret_id.into(),
-        )
-        .unwrap()
+        Login::app_role(&self.role.mount, self.role.role_id.as_str().into(), secret_id.into()).unwrap()
     }
 
     /// Through the proxy.
@@ -113,20 +92,14 @@ impl Rig {
     /// The token that the last request for secrets carried.
     pub fn last_token(&self) -> String {
         let requests = self.proxy.requests();
-        let last = requests
-            .iter()
-            .rev()
-            .find_map(|seen| seen.header("x-vault-token"));
+        let last = requests.iter().rev().find_map(|seen| seen.header("x-vault-token"));
         last.expect("a request with a token").to_owned()
     }
 
     /// Whether the server knows this token.
     pub async fn is_alive(&self, token: &str) -> Result<bool> {
-        let (status, _) = self
-            .vault
-            .with_token(token)
-            .send(testbed::Method::GET, "auth/token/lookup-self", None)
-            .await?;
+        let (status, _) =
+            self.vault.with_token(token).send(testbed::Method::GET, "auth/token/lookup-self", None).await?;
         Ok(status == 200)
     }
 }
@@ -135,11 +108,7 @@ pub async fn read(session: &Session, path: &KvPath) -> std::result::Result<Value
     read_as(session, path, Urgency::Urgent).await
 }
 
-pub async fn read_as(
-    session: &Session,
-    path: &KvPath,
-    urgency: Urgency,
-) -> std::result::Result<Value, VaultError> {
+pub async fn read_as(session: &Session, path: &KvPath, urgency: Urgency) -> std::result::Result<Value, VaultError> {
     let secret = session.read(path, urgency).await?;
     Ok(serde_json::from_str(secret.json()).unwrap())
 }

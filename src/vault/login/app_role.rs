@@ -15,11 +15,7 @@ pub(in super::super) struct AppRole {
 }
 
 impl AppRole {
-    pub(super) fn new(
-        mount: &str,
-        role_id: SecretString,
-        secret_id: SecretString,
-    ) -> Result<Self, VaultError> {
+    pub(super) fn new(mount: &str, role_id: SecretString, secret_id: SecretString) -> Result<Self, VaultError> {
         Ok(Self {
             mount: super::mount_path(mount, "approle"),
             role_id: super::trimmed("role id", &role_id)?,
@@ -39,10 +35,7 @@ impl AppRole {
     /// Asks what is left of the secret id; `role` is the role's name, which a login's answer tells.
     pub(super) fn lookup(&self, role: &str) -> Request {
         let body = json!({ "secret_id": self.secret_id.expose_secret() });
-        Request::new(
-            format!("auth/{}/role/{role}/secret-id/lookup", self.mount),
-            &body,
-        )
+        Request::new(format!("auth/{}/role/{role}/secret-id/lookup", self.mount), &body)
     }
 
     pub(super) fn fingerprint(&self, print: &mut Fingerprinter) {

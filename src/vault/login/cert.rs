@@ -15,14 +15,8 @@ pub(in super::super) struct Cert {
 impl Cert {
     // Fallible like its siblings, so that they are called alike.
     pub(super) fn new(mount: &str, role: Option<&str>) -> Result<Self, VaultError> {
-        let role = role
-            .map(str::trim)
-            .filter(|role| !role.is_empty())
-            .map(str::to_owned);
-        Ok(Self {
-            mount: super::mount_path(mount, "cert"),
-            role,
-        })
+        let role = role.map(str::trim).filter(|role| !role.is_empty()).map(str::to_owned);
+        Ok(Self { mount: super::mount_path(mount, "cert"), role })
     }
 
     pub(super) fn principal(&self) -> Principal<'_> {
@@ -38,9 +32,6 @@ impl Cert {
     }
 
     pub(super) fn fingerprint(&self, print: &mut Fingerprinter) {
-        print
-            .field(b"cert")
-            .field(self.mount.as_bytes())
-            .optional(self.role.as_deref().map(str::as_bytes));
+        print.field(b"cert").field(self.mount.as_bytes()).optional(self.role.as_deref().map(str::as_bytes));
     }
 }

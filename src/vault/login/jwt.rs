@@ -21,11 +21,7 @@ impl JwtLogin {
 
     /// The kubernetes method speaks the same words under another mount.
     pub(super) fn at(mount: String, role: &str, jwt: Jwt) -> Result<Self, VaultError> {
-        Ok(Self {
-            mount,
-            role: role.trim().to_owned(),
-            jwt: jwt.trimmed()?,
-        })
+        Ok(Self { mount, role: role.trim().to_owned(), jwt: jwt.trimmed()? })
     }
 
     pub(super) fn principal(&self) -> Principal<'_> {
@@ -44,9 +40,7 @@ impl JwtLogin {
     }
 
     pub(super) fn fingerprint(&self, print: &mut Fingerprinter) {
-        print
-            .field(self.mount.as_bytes())
-            .field(self.role.as_bytes());
+        print.field(self.mount.as_bytes()).field(self.role.as_bytes());
         match &self.jwt {
             Jwt::Value(jwt) => print.field(b"jwt").field(jwt.expose_secret().as_bytes()),
             Jwt::Issued { identity, .. } => print.field(b"issued").field(identity.as_bytes()),
@@ -67,8 +61,7 @@ impl Jwt {
             Self::Value(jwt) => Ok(jwt.clone()),
             Self::Issued { issuer, .. } => {
                 let issued = issuer.issue().await;
-                let jwt =
-                    issued.map_err(|problem| VaultError::credential_unavailable(mount, problem))?;
+                let jwt = issued.map_err(|problem| VaultError::credential_unavailable(mount, problem))?;
                 super::trimmed("JWT", &jwt)
             }
         }

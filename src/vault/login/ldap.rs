@@ -11,11 +11,7 @@ use super::{Principal, Request};
 pub(in super::super) struct Ldap(UserPass);
 
 impl Ldap {
-    pub(super) fn new(
-        mount: &str,
-        username: &str,
-        password: SecretString,
-    ) -> Result<Self, VaultError> {
+    pub(super) fn new(mount: &str, username: &str, password: SecretString) -> Result<Self, VaultError> {
         UserPass::at(super::mount_path(mount, "ldap"), username, password).map(Self)
     }
 

@@ -43,46 +43,28 @@ impl Login {
     }
 
     /// AppRole: `mount` is the path of the auth method, `approle` by default.
-    pub fn app_role(
-        mount: &str,
-        role_id: SecretString,
-        secret_id: SecretString,
-    ) -> Result<Self, VaultError> {
-        app_role::AppRole::new(mount, role_id, secret_id)
-            .map(Method::AppRole)
-            .map(Self)
+    pub fn app_role(mount: &str, role_id: SecretString, secret_id: SecretString) -> Result<Self, VaultError> {
+        app_role::AppRole::new(mount, role_id, secret_id).map(Method::AppRole).map(Self)
     }
 
     /// Kubernetes: a ServiceAccount's token, which the server checks by a TokenReview.
     pub fn kubernetes(mount: &str, role: &str, jwt: Jwt) -> Result<Self, VaultError> {
-        kubernetes::Kubernetes::new(mount, role, jwt)
-            .map(Method::Kubernetes)
-            .map(Self)
+        kubernetes::Kubernetes::new(mount, role, jwt).map(Method::Kubernetes).map(Self)
     }
 
     /// JWT: a token the server checks by its issuer's keys. An empty role is the mount's default role.
     pub fn jwt(mount: &str, role: &str, jwt: Jwt) -> Result<Self, VaultError> {
-        jwt::JwtLogin::new(mount, role, jwt)
-            .map(Method::Jwt)
-            .map(Self)
+        jwt::JwtLogin::new(mount, role, jwt).map(Method::Jwt).map(Self)
     }
 
     /// Userpass: a user and password kept by the server.
-    pub fn user_pass(
-        mount: &str,
-        username: &str,
-        password: SecretString,
-    ) -> Result<Self, VaultError> {
-        user_pass::UserPass::new(mount, username, password)
-            .map(Method::UserPass)
-            .map(Self)
+    pub fn user_pass(mount: &str, username: &str, password: SecretString) -> Result<Self, VaultError> {
+        user_pass::UserPass::new(mount, username, password).map(Method::UserPass).map(Self)
     }
 
     /// LDAP: a user and password checked by a directory.
     pub fn ldap(mount: &str, username: &str, password: SecretString) -> Result<Self, VaultError> {
-        ldap::Ldap::new(mount, username, password)
-            .map(Method::Ldap)
-            .map(Self)
+        ldap::Ldap::new(mount, username, password).map(Method::Ldap).map(Self)
     }
 
     /// TLS certificate: [`super::Connection::client_identity`] is the credential. Without a role the server tries all.
@@ -101,10 +83,7 @@ impl Login {
             Method::Jwt(login) => (login.principal(), false),
             Method::Cert(login) => (login.principal(), false),
         };
-        Some(Principal {
-            can_be_locked,
-            ..principal
-        })
+        Some(Principal { can_be_locked, ..principal })
     }
 
     /// What to send for a new token; none where the token is already there.
@@ -165,11 +144,7 @@ pub(super) struct Principal<'a> {
 
 impl<'a> Principal<'a> {
     fn new(mount: &'a str, name: &'a str) -> Self {
-        Self {
-            mount,
-            name,
-            can_be_locked: false,
-        }
+        Self { mount, name, can_be_locked: false }
     }
 }
 
@@ -181,10 +156,7 @@ pub(super) struct Request {
 
 impl Request {
     fn new(path: String, body: &serde_json::Value) -> Self {
-        Self {
-            path,
-            body: SecretString::from(body.to_string()),
-        }
+        Self { path, body: SecretString::from(body.to_string()) }
     }
 }
 
@@ -207,10 +179,9 @@ impl fmt::Debug for Jwt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Value(_) => f.write_str("Value([REDACTED])"),
-            Self::Issued { identity, .. } => f
-                .debug_struct("Issued")
-                .field("identity", identity)
-                .finish_non_exhaustive(),
+            Self::Issued { identity, .. } => {
+                f.debug_struct("Issued").field("identity", identity).finish_non_exhaustive()
+            }
         }
     }
 }
@@ -242,9 +213,5 @@ fn non_empty(what: &'static str, text: &str) -> Result<SecretString, VaultError>
 fn mount_path(mount: &str, default: &str) -> String {
     let mount = mount.trim().trim_matches('/');
     let mount = mount.strip_prefix("auth/").unwrap_or(mount);
-    if mount.is_empty() {
-        default.to_owned()
-    } else {
-        mount.to_owned()
-    }
+    if mount.is_empty() { default.to_owned() } else { mount.to_owned() }
 }

@@ -12,9 +12,7 @@ pub(in super::super) struct Token {
 
 impl Token {
     pub(super) fn new(token: SecretString) -> Result<Self, VaultError> {
-        Ok(Self {
-            token: super::trimmed("token", &token)?,
-        })
+        Ok(Self { token: super::trimmed("token", &token)? })
     }
 
     pub(in super::super) fn token(&self) -> &SecretString {
@@ -22,8 +20,6 @@ impl Token {
     }
 
     pub(super) fn fingerprint(&self, print: &mut Fingerprinter) {
-        print
-            .field(b"token")
-            .field(self.token.expose_secret().as_bytes());
+        print.field(b"token").field(self.token.expose_secret().as_bytes());
     }
 }

@@ -15,29 +15,17 @@ pub(in super::super) struct UserPass {
 }
 
 impl UserPass {
-    pub(super) fn new(
-        mount: &str,
-        username: &str,
-        password: SecretString,
-    ) -> Result<Self, VaultError> {
+    pub(super) fn new(mount: &str, username: &str, password: SecretString) -> Result<Self, VaultError> {
         Self::at(super::mount_path(mount, "userpass"), username, password)
     }
 
     /// LDAP speaks the same words under another mount.
-    pub(super) fn at(
-        mount: String,
-        username: &str,
-        password: SecretString,
-    ) -> Result<Self, VaultError> {
+    pub(super) fn at(mount: String, username: &str, password: SecretString) -> Result<Self, VaultError> {
         let username = username.trim().to_owned();
         if username.is_empty() {
             return Err(VaultError::empty_credential("username"));
         }
-        Ok(Self {
-            mount,
-            username,
-            password: super::without_line_end("password", &password)?,
-        })
+        Ok(Self { mount, username, password: super::without_line_end("password", &password)? })
     }
 
     pub(super) fn principal(&self) -> Principal<'_> {
@@ -46,10 +34,7 @@ impl UserPass {
 
     pub(super) fn request(&self) -> Request {
         let body = json!({ "password": self.password.expose_secret() });
-        Request::new(
-            format!("auth/{}/login/{}", self.mount, self.username),
-            &body,
-        )
+        Request::new(format!("auth/{}/login/{}", self.mount, self.username), &body)
     }
 
     pub(super) fn fingerprint(&self, print: &mut Fingerprinter) {
