@@ -102,6 +102,8 @@ pub enum ConditionReason {
     InvalidSpec,
     /// Stalled=True: Vault refuses the credentials.
     CredentialsRefused,
+    /// CredentialsExpiring=True: the secret id's time or logins are nearly used up.
+    SecretIdExpiring,
 }
 
 impl ConditionReason {
@@ -117,6 +119,7 @@ impl ConditionReason {
             Self::ValidationUnknown => "ValidationUnknown",
             Self::InvalidSpec => "InvalidSpec",
             Self::CredentialsRefused => "CredentialsRefused",
+            Self::SecretIdExpiring => "SecretIdExpiring",
         }
     }
 }

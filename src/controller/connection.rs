@@ -1,10 +1,10 @@
 //! From a store's spec to the values that a Vault session is opened with.
 
-use crate::api::{AppRoleAuth, SecretStoreSpec, VaultAuth, VaultProvider};
+use crate::api::{SecretKeySelector, SecretStoreSpec, VaultProvider};
 use crate::controller::error::StoreError;
+use crate::controller::login::{credential, identity, read};
 use crate::controller::references::References;
-use crate::vault::{Connection, Login, RetrySettings};
-use secrecy::SecretString;
+use crate::vault::{ClientIdentity, Connection, RetrySettings};
 
 /// Everything that a session for this store needs, with each reference read.
 pub async fn connection(
@@ -12,51 +12,69 @@ pub async fn connection(
     vault: &VaultProvider,
     references: &References<'_>,
 ) -> Result<Connection, StoreError> {
-    check(vault)?;
     let auth = vault.auth.as_ref().ok_or(StoreError::Missing { field: "provider.vault.auth" })?;
-    let login = login(auth, references).await?;
+    let credential = credential(auth, references).await?;
+    let client_identity = match credential.identity {
+        Some(identity) => Some(identity),
+        None => client_certificate(vault, references).await?,
+    };
+    let some = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
     Ok(Connection {
-        namespace: vault.namespace.clone().filter(|namespace| !namespace.is_empty()),
-        auth_namespace: auth.namespace.clone().filter(|namespace| !namespace.is_empty()),
-        ca_bundle: vault.ca_bundle.as_ref().map(|bundle| bundle.0.clone()).filter(|bundle| !bundle.is_empty()),
+        namespace: some(&vault.namespace),
+        auth_namespace: some(&auth.namespace),
+        ca_bundle: ca_bundle(vault, references).await?,
+        client_identity,
+        headers: vault.headers.0.clone(),
+        read_your_writes: vault.read_your_writes,
+        forward_inconsistent: vault.forward_inconsistent,
         retry: retry(spec),
-        ..Connection::new(vault.server.clone(), login)
+        ..Connection::new(vault.server.clone(), credential.login)
     })
 }
 
-/// Refuses what is not built, rather than connect in another way than was asked for.
-fn check(vault: &VaultProvider) -> Result<(), StoreError> {
-    let unbuilt = [
-        (vault.ca_provider.is_some(), "provider.vault.caProvider", "put the certificates into caBundle"),
-        (vault.tls != Default::default(), "provider.vault.tls", "remove the field"),
-        (vault.read_your_writes, "provider.vault.readYourWrites", "remove the field"),
-        (vault.forward_inconsistent, "provider.vault.forwardInconsistent", "remove the field"),
-        (vault.headers != Default::default(), "provider.vault.headers", "remove the field"),
-    ];
-    match unbuilt.into_iter().find(|(is_asked, ..)| *is_asked) {
-        Some((_, field, advice)) => Err(StoreError::NotBuilt { field, advice }),
-        None => Ok(()),
-    }
+/// Whether some reference of a ClusterSecretStore means the namespace of whichever ExternalSecret uses it: then it can't be
+/// checked by itself, and each namespace has a session of its own.
+pub fn depends_on_referent(vault: &VaultProvider) -> bool {
+    let Some(auth) = &vault.auth else { return false };
+    let app_role = auth.app_role.iter().flat_map(|auth| [Some(&auth.secret_ref), auth.role_ref.as_ref()]).flatten();
+    let kubernetes = auth.kubernetes.iter().filter_map(|auth| auth.secret_ref.as_ref());
+    let jwt = auth.jwt.iter().filter_map(|auth| auth.secret_ref.as_ref());
+    let passwords = auth.user_pass.iter().map(|auth| &auth.secret_ref).chain(auth.ldap.iter().map(|auth| &auth.secret_ref));
+    let cert = auth.cert.iter().flat_map(|auth| [&auth.client_cert, &auth.secret_ref]);
+    let tls = [&vault.tls.cert_secret_ref, &vault.tls.key_secret_ref].into_iter().flatten();
+    let mut selectors = auth.token_secret_ref.iter().chain(app_role).chain(kubernetes).chain(jwt).chain(passwords).chain(cert).chain(tls);
+    let accounts = auth.kubernetes.iter().filter_map(|auth| auth.service_account_ref.as_ref());
+    let token_accounts = auth.jwt.iter().filter_map(|auth| auth.kubernetes_service_account_token.as_ref());
+    let mut accounts = accounts.chain(token_accounts.map(|token| &token.service_account_ref));
+    let is_open = |namespace: &Option<String>| namespace.as_deref().is_none_or(str::is_empty);
+    selectors.any(|selector: &SecretKeySelector| is_open(&selector.namespace))
+        || accounts.any(|account| is_open(&account.namespace))
+        || vault.ca_provider.as_ref().is_some_and(|provider| is_open(&provider.namespace))
 }
 
-async fn login(auth: &VaultAuth, references: &References<'_>) -> Result<Login, StoreError> {
-    if let Some(app_role) = &auth.app_role {
-        return self::app_role(app_role, references).await;
+async fn ca_bundle(vault: &VaultProvider, references: &References<'_>) -> Result<Option<Vec<u8>>, StoreError> {
+    if let Some(bundle) = vault.ca_bundle.as_ref().filter(|bundle| !bundle.0.is_empty()) {
+        return Ok(Some(bundle.0.clone()));
     }
-    Err(StoreError::NotBuilt { field: "this method of provider.vault.auth", advice: "use auth.appRole" })
+    let Some(provider) = &vault.ca_provider else { return Ok(None) };
+    let failed = |source| StoreError::Reference { field: "provider.vault.caProvider", source };
+    references.certificates(provider).await.map(Some).map_err(failed)
 }
 
-async fn app_role(auth: &AppRoleAuth, references: &References<'_>) -> Result<Login, StoreError> {
-    const ROLE_REF: &str = "provider.vault.auth.appRole.roleRef";
-    const SECRET_REF: &str = "provider.vault.auth.appRole.secretRef";
-    let refused = |field| move |source| StoreError::Reference { field, source };
-    let role_id = match (auth.role_id(), &auth.role_ref) {
-        (Some(role_id), _) => SecretString::from(role_id),
-        (None, Some(role_ref)) => references.text(role_ref).await.map_err(refused(ROLE_REF))?,
-        (None, None) => return Err(StoreError::Missing { field: "provider.vault.auth.appRole.roleId" }),
-    };
-    let secret_id = references.text(&auth.secret_ref).await.map_err(refused(SECRET_REF))?;
-    Ok(Login::app_role(auth.mount(), role_id, secret_id)?)
+async fn client_certificate(
+    vault: &VaultProvider,
+    references: &References<'_>,
+) -> Result<Option<ClientIdentity>, StoreError> {
+    match (&vault.tls.cert_secret_ref, &vault.tls.key_secret_ref) {
+        (Some(cert), Some(key)) => {
+            let cert = read(references, "provider.vault.tls.certSecretRef", cert).await?;
+            let key = read(references, "provider.vault.tls.keySecretRef", key).await?;
+            Ok(Some(identity(&cert, key)))
+        }
+        (None, None) => Ok(None),
+        (Some(_), None) => Err(StoreError::Missing { field: "provider.vault.tls.keySecretRef" }),
+        (None, Some(_)) => Err(StoreError::Missing { field: "provider.vault.tls.certSecretRef" }),
+    }
 }
 
 fn retry(spec: &SecretStoreSpec) -> RetrySettings {

@@ -2,6 +2,7 @@
 //! to do. None of them holds a value or a credential.
 
 use crate::controller::key::{ObjectKey, StoreKey};
+use crate::sync::conditions::ConditionsError;
 use crate::sync::plan::TargetError;
 use crate::sync::spec::SpecError;
 use crate::sync::wanted::EntryError;
@@ -81,19 +82,20 @@ pub enum StoreError {
         /// What to do instead.
         advice: &'static str,
     },
+    /// It is not for this namespace.
+    #[error("its spec.conditions do not admit the namespace {namespace:?}; add it there, or use another store")]
+    NotAdmitted {
+        /// The ExternalSecret's namespace.
+        namespace: String,
+    },
+    /// Its conditions can't be evaluated.
+    #[error(transparent)]
+    Conditions(#[from] ConditionsError),
     /// A field is missing.
     #[error("{field} is missing; set it")]
     Missing {
         /// The field, as it stands in a manifest.
         field: &'static str,
-    },
-    /// A field holds something that can't be used.
-    #[error("{field} {problem}")]
-    Invalid {
-        /// The field, as it stands in a manifest.
-        field: &'static str,
-        /// What is wrong with it and what to write.
-        problem: &'static str,
     },
     /// A reference leads nowhere.
     #[error("{field}: {source}")]
@@ -128,17 +130,24 @@ pub enum ReferenceError {
         /// Where it may lead.
         own: String,
     },
-    /// There is no such Secret.
-    #[error("Secret \"{secret}\" does not exist; create it")]
-    NoSecret {
+    /// It names no namespace, and nobody is there to lend one.
+    #[error("it names no namespace, so it means that of each ExternalSecret, and the store can't be looked at by itself")]
+    NoReferent,
+    /// There is no such object.
+    #[error("{kind} \"{object}\" does not exist; create it")]
+    NotFound {
+        /// Secret or ConfigMap.
+        kind: &'static str,
         /// Its name.
-        secret: ObjectKey,
+        object: ObjectKey,
     },
-    /// The Secret lacks the key.
-    #[error("Secret \"{secret}\" has no key {key:?}; add it, or correct the reference")]
+    /// The object lacks the key.
+    #[error("{kind} \"{object}\" has no key {key:?}; add it, or correct the reference")]
     NoKey {
-        /// The Secret.
-        secret: ObjectKey,
+        /// Secret or ConfigMap.
+        kind: &'static str,
+        /// Its name.
+        object: ObjectKey,
         /// What was looked for.
         key: String,
     },
@@ -225,7 +234,7 @@ impl StoreError {
         match self {
             Self::NotFound | Self::Deadline => false,
             Self::Vault(error) => error.retry() == Retry::AfterEdit,
-            Self::Reference { source, .. } => !matches!(source, ReferenceError::ApiServer(_) | ReferenceError::NoSecret { .. }),
+            Self::Reference { source, .. } => !matches!(source, ReferenceError::ApiServer(_) | ReferenceError::NotFound { .. }),
             _ => true,
         }
     }

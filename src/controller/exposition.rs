@@ -5,6 +5,7 @@ use crate::api::{ConditionStatus, ConditionType};
 use crate::controller::index::Index;
 use crate::controller::shared::Shared;
 use crate::telemetry::metrics::{write_header, write_sample};
+use crate::vault::SecretIdLife;
 
 /// Everything, in Prometheus' text format.
 pub fn render(shared: &Shared) -> String {
@@ -57,6 +58,29 @@ fn stores(index: &Index, out: &mut String) {
                 let labels = [("condition", "Ready"), ("name", &*key.name), ("namespace", namespace), ("status", status.as_str())];
                 write_sample(out, name, &labels, (ready.status == status).into());
             }
+        }
+    }
+    secret_ids(index, out);
+}
+
+/// The ends of secret ids, so that an alert can come before the day.
+fn secret_ids(index: &Index, out: &mut String) {
+    let families: [(&str, &str, fn(&SecretIdLife) -> Option<u64>); 2] = [
+        ("external_secrets_store_secret_id_expiry_timestamp_seconds", "When the secret id of a store ends", |life| {
+            let ends: jiff::Timestamp = life.expires.as_deref()?.parse().ok()?;
+            u64::try_from(ends.as_second()).ok()
+        }),
+        ("external_secrets_store_secret_id_uses_left", "How many logins the secret id of a store is good for", |life| {
+            life.uses_left
+        }),
+    ];
+    for (name, help, value) in families {
+        write_header(out, name, "gauge", help);
+        for (key, store) in index.stores() {
+            let Some(value) = store.secret_id.as_ref().and_then(value) else { continue };
+            let namespace = key.namespace.as_deref().unwrap_or_default();
+            let labels = [("kind", key.kind().as_str()), ("name", &*key.name), ("namespace", namespace)];
+            write_sample(out, name, &labels, value);
         }
     }
 }

@@ -70,7 +70,7 @@ async fn open(
     store: &StoreRef,
 ) -> Result<(StoreKey, Arc<OpenStore>), SyncError> {
     let store = StoreKey::referred(store, namespace);
-    match stores.open(&store).await {
+    match stores.open_for(&store, namespace).await {
         Ok(open) => Ok((store, open)),
         Err(source) => Err(SyncError::Store { store, source }),
     }

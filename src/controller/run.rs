@@ -2,6 +2,7 @@
 
 use crate::api::StoreKind;
 use crate::controller::api_secrets::Secrets;
+use crate::controller::demand::Demand;
 use crate::controller::index::Index;
 use crate::controller::key::{Id, StoreKey};
 use crate::controller::queue::{Lane, Limits, Queue};
@@ -49,9 +50,17 @@ impl Controller {
         let sessions = Sessions::new(vault::Settings { observer, ..vault::Settings::default() }, Handle::current());
         let index: SharedIndex = Arc::default();
         let secrets = Secrets::new(client.clone());
+        let demand: Arc<Demand> = Arc::default();
         let limits = Limits { running: settings.concurrent, reserved: settings.concurrent / RESERVED };
         let shared = Shared {
-            stores: Stores::new(secrets.clone(), sessions.clone(), index.clone(), settings.controller_class.clone()),
+            stores: Stores::new(
+                client.clone(),
+                sessions.clone(),
+                index.clone(),
+                demand.clone(),
+                settings.controller_class.clone(),
+            ),
+            demand,
             recorder: Recorder::new(client.clone(), settings.instance.clone()),
             queue: Queue::new(limits),
             store_queue: Queue::new(Limits { running: STORES_AT_ONCE, reserved: 0 }),
@@ -135,6 +144,10 @@ fn start_watches(
         let _ = objects_listed.wait_for(|listed| *listed).await;
         secrets.await;
     });
+    watches.spawn(watch::config_maps(shared.clone(), started.clone()));
+    if shared.settings.namespace.is_none() {
+        watches.spawn(watch::namespaces(shared.clone(), started.clone()));
+    }
     receivers
 }
 

@@ -1,6 +1,6 @@
 //! One store from opened to reported: whether it can be used, and if not, why.
 
-use crate::api::condition::{Condition, find_condition, set_condition};
+use crate::api::condition::{Condition, find_condition, remove_condition, set_condition};
 use crate::api::{
     ClusterSecretStore, ConditionReason, ConditionStatus, ConditionType, SecretStore, SecretStoreStatus, StoreKind, names,
 };
@@ -11,14 +11,19 @@ use crate::controller::shared::Shared;
 use crate::controller::{status, wake};
 use crate::sync::due::{self, Schedule};
 use crate::telemetry::events::{Happening, Severity};
+use crate::vault::SecretIdLife;
 use k8s_openapi::api::core::v1::ObjectReference;
-use k8s_openapi::jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use std::time::{Duration, Instant};
 
 /// What can be done with a Vault store, in ESO's word.
 const CAPABILITIES: &str = "ReadWrite";
 /// A validation that takes longer counts as failed.
 const DEADLINE: Duration = Duration::from_secs(60);
+/// A secret id that ends within this is told of: a week, in which some working day lies.
+const EXPIRING: SignedDuration = SignedDuration::from_hours(7 * 24);
+/// A secret id with no more logins than this is told of.
+const FEW_USES: u64 = 3;
 
 /// Validates a store and tells the result. Answers when it is due next.
 pub async fn reconcile(shared: &Shared, key: &StoreKey) -> Option<Instant> {
@@ -37,18 +42,33 @@ pub async fn reconcile(shared: &Shared, key: &StoreKey) -> Option<Instant> {
     }
     let told = report(shared, key, &store, &validated).await;
     let schedule = Schedule::Every(interval(shared, &store));
-    let failures = told.map_or(1, |status| shared.index.lock().validated(key, validated.is_ok(), status));
+    let is_ok = validated.is_ok();
+    let secret_id = validated.ok().and_then(|valid| valid.secret_id);
+    let failures = told.map_or(1, |status| shared.index.lock().validated(key, is_ok, status, secret_id));
     let wait = if failures == 0 { interval(shared, &store) } else { due::retry_after(schedule, failures) };
     Some(Instant::now() + wait)
 }
 
-async fn validate(shared: &Shared, key: &StoreKey) -> Result<(), StoreError> {
-    let open = shared.stores.open(key).await?;
+/// What is known of a store that can be used.
+#[derive(Debug, Default)]
+struct Valid {
+    /// It can only be checked where it is used: its references depend on the ExternalSecret's namespace.
+    is_unchecked: bool,
+    /// What is left of its secret id.
+    secret_id: Option<SecretIdLife>,
+}
+
+async fn validate(shared: &Shared, key: &StoreKey) -> Result<Valid, StoreError> {
+    let Some(open) = shared.stores.open_alone(key).await? else {
+        return Ok(Valid { is_unchecked: true, ..Valid::default() });
+    };
     open.session.validate().await?;
     if let Some(path) = open.path.as_deref().filter(|path| !path.is_empty()) {
         open.session.check_mount(open.version, crate::sync::remote_key::mount_of(path, open.version)).await?;
     }
-    Ok(())
+    // Only told where it can be had: many roles may not look themselves up.
+    let secret_id = open.session.secret_id_life().await.unwrap_or_default();
+    Ok(Valid { is_unchecked: false, secret_id })
 }
 
 fn interval(shared: &Shared, store: &StoreEntry) -> Duration {
@@ -61,18 +81,20 @@ async fn report(
     shared: &Shared,
     key: &StoreKey,
     store: &StoreEntry,
-    validated: &Result<(), StoreError>,
+    validated: &Result<Valid, StoreError>,
 ) -> Result<SecretStoreStatus, ApiServerError> {
-    let (ready, stalled) = conditions(validated);
-    let mut next = store.status.as_ref().clone();
     let now = Timestamp::now();
+    let (ready, others) = conditions(validated, now);
+    let mut next = store.status.as_ref().clone();
     let is_news = find_condition(&next.conditions, ConditionType::Ready)
         .is_none_or(|old| (&old.status, &old.reason, &old.message) != (&ready.status, &ready.reason, &ready.message));
     let mut changed = set_condition(&mut next.conditions, ready.clone(), now);
-    changed |= match stalled {
-        Some(stalled) => set_condition(&mut next.conditions, stalled, now),
-        None => crate::api::condition::remove_condition(&mut next.conditions, ConditionType::Stalled),
-    };
+    for (type_, condition) in others {
+        changed |= match condition {
+            Some(condition) => set_condition(&mut next.conditions, condition, now),
+            None => remove_condition(&mut next.conditions, type_),
+        };
+    }
     changed |= next.observed_generation.replace(store.generation) != Some(store.generation);
     changed |= next.capabilities.replace(CAPABILITIES.to_owned()).as_deref() != Some(CAPABILITIES);
     if is_news {
@@ -94,35 +116,71 @@ async fn report(
     }
 }
 
-fn conditions(validated: &Result<(), StoreError>) -> (Condition, Option<Condition>) {
-    match validated {
-        Ok(()) => {
-            let valid = ConditionReason::Valid;
-            (Condition::new(ConditionType::Ready, ConditionStatus::True, valid, "store validated"), None)
+/// Ready, and the conditions that are there only when they have something to say.
+fn conditions(
+    validated: &Result<Valid, StoreError>,
+    now: Timestamp,
+) -> (Condition, [(ConditionType, Option<Condition>); 2]) {
+    let (ready, stalled, expiring) = match validated {
+        Ok(Valid { is_unchecked: true, .. }) => {
+            let message = "its references mean the namespace of each ExternalSecret, so it is checked where it is used";
+            let reason = ConditionReason::ValidationUnknown;
+            (Condition::new(ConditionType::Ready, ConditionStatus::Unknown, reason, message), None, None)
+        }
+        Ok(valid) => {
+            let reason = ConditionReason::Valid;
+            let ready = Condition::new(ConditionType::Ready, ConditionStatus::True, reason, "store validated");
+            (ready, None, valid.secret_id.as_ref().and_then(|life| expiring(life, now)))
         }
         Err(error) => {
-            let invalid = ConditionReason::InvalidProviderConfig;
-            let ready = Condition::new(ConditionType::Ready, ConditionStatus::False, invalid, error.to_string());
+            let reason = ConditionReason::InvalidProviderConfig;
+            let ready = Condition::new(ConditionType::Ready, ConditionStatus::False, reason, error.to_string());
             let reason = match error {
                 StoreError::Vault(_) => ConditionReason::CredentialsRefused,
                 _ => ConditionReason::InvalidSpec,
             };
             let stalled = Condition::new(ConditionType::Stalled, ConditionStatus::True, reason, error.to_string());
-            (ready, error.is_stalled().then_some(stalled))
+            (ready, error.is_stalled().then_some(stalled), None)
         }
-    }
+    };
+    (ready, [(ConditionType::Stalled, stalled), (ConditionType::CredentialsExpiring, expiring)])
 }
 
-async fn tell(shared: &Shared, key: &StoreKey, store: &StoreEntry, validated: &Result<(), StoreError>, ready: &Condition) {
+/// What to say of a secret id that ends soon. The text names the end and not the time left, which differs each time.
+fn expiring(life: &SecretIdLife, now: Timestamp) -> Option<Condition> {
+    let ends = life.expires.as_deref().and_then(|text| text.parse::<Timestamp>().ok().map(|at| (text, at)));
+    let message = match (ends, life.uses_left) {
+        (Some((text, at)), _) if at.duration_since(now) < EXPIRING => {
+            format!("the AppRole's secret id ends at {text}; issue a new one and put it into the credentials Secret")
+        }
+        (_, Some(uses)) if uses <= FEW_USES => format!(
+            "the AppRole's secret id is good for {uses} more logins only; issue a new one and put it into the credentials Secret"
+        ),
+        _ => return None,
+    };
+    let reason = ConditionReason::SecretIdExpiring;
+    Some(Condition::new(ConditionType::CredentialsExpiring, ConditionStatus::True, reason, message))
+}
+
+async fn tell(
+    shared: &Shared,
+    key: &StoreKey,
+    store: &StoreEntry,
+    validated: &Result<Valid, StoreError>,
+    ready: &Condition,
+) {
     match validated {
-        Ok(()) => tracing::info!(store = %key, namespace = key.namespace.as_deref(), "store validated"),
+        Ok(_) => tracing::info!(store = %key, namespace = key.namespace.as_deref(), "store validated"),
         Err(error) => tracing::warn!(store = %key, namespace = key.namespace.as_deref(), %error, "store is not ready"),
     }
     let (severity, reason) = match validated {
-        Ok(()) => (Severity::Normal, ConditionReason::Valid),
-        Err(_) => (Severity::Warning, ConditionReason::InvalidProviderConfig),
+        Ok(_) => (Severity::Normal, match validated {
+            Ok(Valid { is_unchecked: true, .. }) => ConditionReason::ValidationUnknown.as_str(),
+            _ => ConditionReason::Valid.as_str(),
+        }),
+        Err(_) => (Severity::Warning, ConditionReason::InvalidProviderConfig.as_str()),
     };
-    let happening = Happening { severity, reason: reason.as_str(), action: "Validate", note: ready.message.clone() };
+    let happening = Happening { severity, reason, action: "Validate", note: ready.message.clone() };
     let reference = ObjectReference {
         api_version: Some(format!("{}/{}", names::GROUP, names::VERSION)),
         kind: Some(key.kind().as_str().to_owned()),

@@ -1,6 +1,7 @@
 //! What every part of the controller shares.
 
 use crate::controller::api_secrets::Secrets;
+use crate::controller::demand::Demand;
 use crate::controller::index::Index;
 use crate::controller::key::{Id, StoreKey};
 use crate::controller::queue::Queue;
@@ -29,6 +30,8 @@ pub struct Shared {
     pub queue: Queue<Id, u64>,
     /// Stores to validate. They are few; one group.
     pub store_queue: Queue<StoreKey, ()>,
+    /// Watches that begin when they are needed.
+    pub demand: Arc<Demand>,
     /// Sessions of the stores.
     pub stores: Stores,
     /// Publishes events.

@@ -20,7 +20,10 @@ pub fn wake(shared: &Shared, wakes: impl IntoIterator<Item = Wake>) {
             Wake::Forget(id) => shared.queue.remove(&id),
             Wake::Store(store) => shared.store_queue.push(store, Lane::Urgent),
             Wake::Reopen(store) => {
-                shared.stores.close(&store);
+                match shared.index.lock().store(&store) {
+                    Some(_) => shared.stores.refresh(&store),
+                    None => shared.stores.close(&store),
+                }
                 shared.store_queue.push(store, Lane::Urgent);
             }
         }

@@ -1,14 +1,14 @@
 //! The watches: from the API server's streams into the index, and from what the index says into the queues.
 
 use crate::api::{ClusterSecretStore, ExternalSecret, SecretStore, StoreKind};
-use crate::controller::index::{StoreEntry, Wake};
+use crate::controller::index::{SourceKind, StoreEntry, Wake};
 use crate::controller::key::{ObjectKey, StoreKey};
 use crate::controller::observed::{Observed, Raw};
 use crate::controller::shared::Shared;
 use crate::controller::wake;
 use crate::telemetry::readiness::Gate;
 use futures::StreamExt;
-use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::core::PartialObjectMeta;
 use kube::runtime::watcher::{self, Event, watcher};
@@ -98,15 +98,70 @@ pub async fn secrets(shared: Arc<Shared>, started: Started, gate: Gate, listed: 
         let mut index = shared.index.lock();
         let wakes = match event {
             Event::Init => {
-                index.secrets_listing();
+                index.sources_listing(SourceKind::Secret);
                 Vec::new()
             }
-            Event::InitApply(secret) | Event::Apply(secret) => index.apply_secret(&secret.metadata),
-            Event::Delete(secret) => index.remove_secret(&secret.metadata),
+            Event::InitApply(secret) | Event::Apply(secret) => index.apply_source(SourceKind::Secret, &secret.metadata),
+            Event::Delete(secret) => index.remove_source(SourceKind::Secret, &secret.metadata),
             Event::InitDone => {
                 gate.open();
                 listed.send_replace(true);
-                index.secrets_listed()
+                index.sources_listed(SourceKind::Secret)
+            }
+        };
+        drop(index);
+        pass_on(&shared, &started, wakes);
+    })
+    .await;
+}
+
+/// Watches the metadata of ConfigMaps, once a store refers to one.
+pub async fn config_maps(shared: Arc<Shared>, started: Started) {
+    let _ = shared.demand.config_maps.wanted().wait_for(|wanted| *wanted).await;
+    let listed = shared.demand.config_maps.listed();
+    let api = api::<PartialObjectMeta<ConfigMap>>(&shared);
+    observe("ConfigMaps", api, |event| {
+        let mut index = shared.index.lock();
+        let wakes = match event {
+            Event::Init => {
+                index.sources_listing(SourceKind::ConfigMap);
+                Vec::new()
+            }
+            Event::InitApply(object) | Event::Apply(object) => {
+                index.apply_source(SourceKind::ConfigMap, &object.metadata)
+            }
+            Event::Delete(object) => index.remove_source(SourceKind::ConfigMap, &object.metadata),
+            Event::InitDone => {
+                listed.send_replace(true);
+                index.sources_listed(SourceKind::ConfigMap)
+            }
+        };
+        drop(index);
+        pass_on(&shared, &started, wakes);
+    })
+    .await;
+}
+
+/// Watches the metadata of Namespaces, once the conditions of a ClusterSecretStore ask for their labels.
+pub async fn namespaces(shared: Arc<Shared>, started: Started) {
+    let _ = shared.demand.namespaces.wanted().wait_for(|wanted| *wanted).await;
+    let listed = shared.demand.namespaces.listed();
+    let api: Api<PartialObjectMeta<Namespace>> = Api::all(shared.client.clone());
+    observe("Namespaces", api, |event| {
+        let mut index = shared.index.lock();
+        let wakes = match event {
+            Event::Init => {
+                index.namespaces_listing();
+                Vec::new()
+            }
+            Event::InitApply(object) | Event::Apply(object) => index.apply_namespace(object.metadata),
+            Event::Delete(object) => {
+                index.remove_namespace(&object.metadata);
+                Vec::new()
+            }
+            Event::InitDone => {
+                listed.send_replace(true);
+                Vec::new()
             }
         };
         drop(index);

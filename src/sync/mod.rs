@@ -7,6 +7,7 @@
 //!                                            the target as it stands ─┘
 //! ```
 
+pub mod conditions;
 pub mod due;
 pub mod hash;
 pub mod plan;

@@ -97,7 +97,7 @@ impl Index {
     /// What a reconcile of `id` starts from. Whatever mended it counts as heeded from here on.
     pub fn begin(&mut self, id: Id) -> Option<Job> {
         let target = self.target_of(id)?;
-        let seen = self.secrets.get(&target).map_or(Seen::Unknown, |secret| secret.seen.clone());
+        let seen = self.seen(&target);
         let entry = self.external_secrets.get_mut(&id)?;
         Some(Job {
             object: entry.object.clone(),
@@ -165,9 +165,21 @@ impl Index {
         }
     }
 
+    /// Those of a namespace that wait for something to be mended, and use a ClusterSecretStore: its labels changed, and so
+    /// perhaps what the store admits.
+    pub(super) fn mend_namespace(&mut self, namespace: &str) -> Vec<Wake> {
+        let is_concerned = |entry: &Entry| {
+            &*entry.object.key.namespace == namespace && entry.stores.iter().any(|store| store.namespace.is_none())
+        };
+        let entries = self.external_secrets.iter().filter(|(_, entry)| is_concerned(entry));
+        let ids: Vec<Id> = entries.map(|(id, _)| *id).collect();
+        let ids = ids.into_iter().filter(|id| self.mend(*id)).collect::<Vec<_>>();
+        ids.into_iter().map(|id| Wake::ExternalSecret(id, Lane::Urgent)).collect()
+    }
+
     fn is_drifted(&self, entry: &Entry) -> bool {
         let target = ObjectKey::new(entry.object.key.namespace.clone(), entry.target.clone());
-        self.secrets.get(&target).is_some_and(|secret| secret.seen.differs_from(entry.memory.target.as_ref()))
+        self.seen(&target).differs_from(entry.memory.target.as_ref())
     }
 
     fn target_of(&self, id: Id) -> Option<ObjectKey> {

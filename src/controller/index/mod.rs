@@ -7,17 +7,19 @@
 //! last named them.
 
 mod external_secrets;
-mod secrets;
+mod namespaces;
+mod sources;
 mod stores;
 
 pub use external_secrets::{Entry, Job};
-pub use secrets::Seen;
+pub use sources::{Seen, SourceKind};
 pub use stores::StoreEntry;
 
 use crate::controller::key::{Id, ObjectKey, StoreKey};
 use crate::controller::queue::Lane;
-use secrets::WatchedSecret;
-use std::collections::{BTreeSet, HashMap};
+use sources::Table;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 /// Somebody to be looked at again.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -43,7 +45,9 @@ pub struct Index {
     external_secrets: HashMap<Id, Entry>,
     dependents: HashMap<StoreKey, BTreeSet<Id>>,
     stores: HashMap<StoreKey, StoreEntry>,
-    secrets: HashMap<ObjectKey, WatchedSecret>,
+    secrets: Table,
+    config_maps: Table,
+    namespaces: HashMap<Arc<str>, BTreeMap<String, String>>,
 }
 
 /// The current list of each watch.
@@ -52,7 +56,6 @@ struct Epochs {
     external_secrets: u32,
     secret_stores: u32,
     cluster_secret_stores: u32,
-    secrets: u32,
 }
 
 #[cfg(test)]

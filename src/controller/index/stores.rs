@@ -4,6 +4,7 @@ use super::{Index, Wake};
 use crate::api::{DecodeError, SecretStoreSpec, SecretStoreStatus, StoreKind, from_slice};
 use crate::controller::key::{Id, StoreKey};
 use crate::controller::memory::hash_of;
+use crate::vault::SecretIdLife;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use std::sync::Arc;
 
@@ -22,6 +23,8 @@ pub struct StoreEntry {
     pub has_eso_finalizer: bool,
     /// It is going away.
     pub deleting: bool,
+    /// What is left of the secret id that it logs in with, where that is known.
+    pub secret_id: Option<SecretIdLife>,
     /// How often it could not be validated in a row.
     pub failures: u32,
     epoch: u32,
@@ -38,6 +41,7 @@ impl StoreEntry {
             status: Arc::new(status.and_then(|status| serde_json::from_str(status).ok()).unwrap_or_default()),
             has_eso_finalizer: finalizers.iter().any(|finalizer| finalizer == crate::api::names::FINALIZER_STORE),
             deleting: metadata.deletion_timestamp.is_some(),
+            secret_id: None,
             failures: 0,
             epoch: 0,
         }
@@ -67,15 +71,18 @@ impl Index {
     /// A store as the watch delivers it. Only a changed spec matters to anybody; its metadata and status wake nobody.
     pub fn apply_store(&mut self, key: StoreKey, mut store: StoreEntry) -> Vec<Wake> {
         store.epoch = *self.store_epoch(key.kind());
-        let known = self.stores.get(&key).map(|known| (known.failures, known.uid == store.uid && known.generation == store.generation));
-        store.failures = known.map_or(0, |(failures, _)| failures);
+        let known = self.stores.get(&key).map(|known| {
+            store.failures = known.failures;
+            store.secret_id = known.secret_id.clone();
+            known.uid == store.uid && known.generation == store.generation
+        });
         let is_held = store.deleting && store.has_eso_finalizer;
         self.stores.insert(key.clone(), store);
         match known {
-            Some((_, true)) if !is_held => Vec::new(),
-            Some((_, true)) | None => vec![Wake::Store(key)],
-            Some((_, false)) => {
-                self.unwatch_credentials(&key);
+            Some(true) if !is_held => Vec::new(),
+            Some(true) | None => vec![Wake::Store(key)],
+            Some(false) => {
+                self.unwatch_sources(&key);
                 let mut wakes = self.refresh_dependents(&key);
                 wakes.push(Wake::Reopen(key));
                 wakes
@@ -84,8 +91,15 @@ impl Index {
     }
 
     /// Takes note of a validation, and answers how many failed in a row.
-    pub fn validated(&mut self, key: &StoreKey, ok: bool, status: SecretStoreStatus) -> u32 {
+    pub fn validated(
+        &mut self,
+        key: &StoreKey,
+        ok: bool,
+        status: SecretStoreStatus,
+        secret_id: Option<SecretIdLife>,
+    ) -> u32 {
         let Some(store) = self.stores.get_mut(key) else { return 0 };
+        store.secret_id = secret_id;
         store.failures = if ok { 0 } else { store.failures.saturating_add(1) };
         store.status = Arc::new(status);
         store.failures
@@ -94,7 +108,7 @@ impl Index {
     /// A store is gone.
     pub fn remove_store(&mut self, key: &StoreKey) -> Vec<Wake> {
         self.stores.remove(key);
-        self.unwatch_credentials(key);
+        self.unwatch_sources(key);
         vec![Wake::Reopen(key.clone())]
     }
 

@@ -82,14 +82,14 @@ fn an_echo_of_our_write_wakes_nobody_and_an_edit_or_deletion_does() {
     let id = apply(&mut index, "es", 1, "t").unwrap();
     let version = TargetVersion { uid: "s".into(), revision: 7 };
     remember(&mut index, id, |memory| memory.target = Some(version));
-    assert_eq!(index.apply_secret(&metadata("t", "s", 0, "7")), []);
-    assert_eq!(index.apply_secret(&metadata("foreign", "f", 0, "8")), []);
+    assert_eq!(index.apply_source(SourceKind::Secret, &metadata("t", "s", 0, "7")), []);
+    assert_eq!(index.apply_source(SourceKind::Secret, &metadata("foreign", "f", 0, "8")), []);
     let wake = [Wake::ExternalSecret(id, Lane::Urgent)];
-    assert_eq!(index.apply_secret(&metadata("t", "s", 0, "8")), wake);
-    assert_eq!(index.remove_secret(&metadata("t", "s", 0, "9")), wake);
+    assert_eq!(index.apply_source(SourceKind::Secret, &metadata("t", "s", 0, "8")), wake);
+    assert_eq!(index.remove_source(SourceKind::Secret, &metadata("t", "s", 0, "9")), wake);
     assert_eq!(index.begin(id).unwrap().target, Seen::Absent);
-    index.secrets_listing();
-    assert_eq!(index.secrets_listed(), [], "it was known to be gone");
+    index.sources_listing(SourceKind::Secret);
+    assert_eq!(index.sources_listed(SourceKind::Secret), [], "it was known to be gone");
 }
 
 #[test]
@@ -97,11 +97,11 @@ fn a_changed_credential_reopens_its_store_once() {
     let mut index = Index::default();
     index.apply_store(store_key(), store(1));
     let secret = ObjectKey::new("ns", "approle");
-    index.watch_credential(secret.clone(), &store_key());
+    index.watch_source(SourceKind::Secret, secret.clone(), &store_key());
     assert!(index.is_credential(&secret));
-    assert_eq!(index.apply_secret(&metadata("approle", "c", 0, "5")), [Wake::Reopen(store_key())]);
-    assert_eq!(index.apply_secret(&metadata("approle", "c", 0, "5")), []);
-    assert_eq!(index.apply_secret(&metadata("approle", "c", 0, "6")), [Wake::Reopen(store_key())]);
+    assert_eq!(index.apply_source(SourceKind::Secret, &metadata("approle", "c", 0, "5")), [Wake::Reopen(store_key())]);
+    assert_eq!(index.apply_source(SourceKind::Secret, &metadata("approle", "c", 0, "5")), []);
+    assert_eq!(index.apply_source(SourceKind::Secret, &metadata("approle", "c", 0, "6")), [Wake::Reopen(store_key())]);
     index.remove_store(&store_key());
     assert!(!index.is_credential(&secret));
 }
