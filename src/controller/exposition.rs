@@ -3,6 +3,7 @@
 use crate::api::condition::find_condition;
 use crate::api::{ConditionStatus, ConditionType};
 use crate::controller::index::Index;
+use crate::controller::memory::Memory;
 use crate::controller::shared::Shared;
 use crate::telemetry::metrics::{write_header, write_sample};
 use crate::vault::SecretIdLife;
@@ -21,20 +22,15 @@ pub fn render(shared: &Shared) -> String {
 }
 
 fn external_secrets(index: &Index, out: &mut String) {
-    let families: [(&str, &str, &str, fn(&crate::controller::memory::Memory) -> u64); 3] = [
-        ("externalsecret_sync_calls_total", "counter", "Syncs of an ExternalSecret", |memory| memory.calls.into()),
-        ("externalsecret_sync_calls_error", "counter", "Syncs of an ExternalSecret that failed", |memory| memory.errors.into()),
-        ("externalsecret_reconcile_duration", "gauge", "How long the last sync took, in nanoseconds", |memory| {
-            u64::try_from(memory.took.as_nanos()).unwrap_or(u64::MAX)
-        }),
-    ];
-    for (name, kind, help, value) in families {
-        write_header(out, name, kind, help);
-        for entry in index.external_secrets() {
-            let key = &entry.object.key;
-            write_sample(out, name, &[("name", &key.name), ("namespace", &key.namespace)], value(&entry.memory));
-        }
-    }
+    let nanoseconds = |memory: &Memory| u64::try_from(memory.took.as_nanos()).unwrap_or(u64::MAX);
+    family(index, out, ("externalsecret_sync_calls_total", "counter", "Syncs of an ExternalSecret"), |memory| {
+        memory.calls.into()
+    });
+    family(index, out, ("externalsecret_sync_calls_error", "counter", "Syncs of it that failed"), |memory| {
+        memory.errors.into()
+    });
+    let duration = ("externalsecret_reconcile_duration", "gauge", "How long the last sync took, in nanoseconds");
+    family(index, out, duration, nanoseconds);
     let name = "externalsecret_status_condition";
     write_header(out, name, "gauge", "Whether a condition of an ExternalSecret has a status: 1 or 0");
     for entry in index.external_secrets() {
@@ -45,6 +41,15 @@ fn external_secrets(index: &Index, out: &mut String) {
                 [("condition", "Ready"), ("name", &key.name), ("namespace", &key.namespace), ("status", status.as_str())];
             write_sample(out, name, &labels, value.into());
         }
+    }
+}
+
+/// One series for each ExternalSecret, of what is remembered of it.
+fn family(index: &Index, out: &mut String, (name, kind, help): (&str, &str, &str), value: impl Fn(&Memory) -> u64) {
+    write_header(out, name, kind, help);
+    for entry in index.external_secrets() {
+        let key = &entry.object.key;
+        write_sample(out, name, &[("name", &key.name), ("namespace", &key.namespace)], value(&entry.memory));
     }
 }
 
@@ -65,22 +70,22 @@ fn stores(index: &Index, out: &mut String) {
 
 /// The ends of secret ids, so that an alert can come before the day.
 fn secret_ids(index: &Index, out: &mut String) {
-    let families: [(&str, &str, fn(&SecretIdLife) -> Option<u64>); 2] = [
-        ("external_secrets_store_secret_id_expiry_timestamp_seconds", "When the secret id of a store ends", |life| {
-            let ends: jiff::Timestamp = life.expires.as_deref()?.parse().ok()?;
-            u64::try_from(ends.as_second()).ok()
-        }),
-        ("external_secrets_store_secret_id_uses_left", "How many logins the secret id of a store is good for", |life| {
-            life.uses_left
-        }),
-    ];
-    for (name, help, value) in families {
-        write_header(out, name, "gauge", help);
-        for (key, store) in index.stores() {
-            let Some(value) = store.secret_id.as_ref().and_then(value) else { continue };
-            let namespace = key.namespace.as_deref().unwrap_or_default();
-            let labels = [("kind", key.kind().as_str()), ("name", &*key.name), ("namespace", namespace)];
-            write_sample(out, name, &labels, value);
-        }
+    let name = "external_secrets_store_secret_id_expiry_timestamp_seconds";
+    secret_id(index, out, name, "When the secret id of a store ends", |life| {
+        let ends: jiff::Timestamp = life.expires.as_deref()?.parse().ok()?;
+        u64::try_from(ends.as_second()).ok()
+    });
+    let name = "external_secrets_store_secret_id_uses_left";
+    secret_id(index, out, name, "How many logins the secret id of a store is good for", |life| life.uses_left);
+}
+
+/// One series for each store of whose secret id this much is known.
+fn secret_id(index: &Index, out: &mut String, name: &str, help: &str, value: impl Fn(&SecretIdLife) -> Option<u64>) {
+    write_header(out, name, "gauge", help);
+    for (key, store) in index.stores() {
+        let Some(value) = store.secret_id.as_ref().and_then(&value) else { continue };
+        let namespace = key.namespace.as_deref().unwrap_or_default();
+        let labels = [("kind", key.kind().as_str()), ("name", &*key.name), ("namespace", namespace)];
+        write_sample(out, name, &labels, value);
     }
 }

@@ -239,7 +239,7 @@ where
                     continue;
                 }
                 let id = group_of(&key);
-                let group = self.groups.entry(id).or_insert_with(Group::default);
+                let group = self.groups.entry(id).or_default();
                 if group.running < limits.of(lane) {
                     group.running += 1;
                     if let Some(slot) = self.slots.get_mut(&key) {

@@ -63,7 +63,8 @@ pub fn due(schedule: Schedule, last: &Last, state: Now, now: Instant) -> Due {
     if never_tried || state.drifted || state.mended {
         return Due::Now;
     }
-    if !state.unchanged && !(schedule == Schedule::Once && last.success.is_some()) {
+    let is_settled = schedule == Schedule::Once && last.success.is_some();
+    if !state.unchanged && !is_settled {
         return Due::Now;
     }
     match next(schedule, last) {
