@@ -117,12 +117,9 @@ impl Cluster {
         let (shown, remark) = if width(&all) <= ROOM {
             (all, String::new())
         } else {
-            (columns(&table, spare), format!("without {}", spare.join(", ").to_uppercase()))
+            (columns(&table, spare), format!("{} columns left out, to fit", spare.len()))
         };
-        screen::command(command, "");
-        if !remark.is_empty() {
-            screen::plain(&format!("# {remark}, to fit this screen"));
-        }
+        screen::command(command, &remark);
         let rows = shown.first().map_or(0, Vec::len);
         for row in 0..rows {
             let cells = shown.iter().filter_map(|column| column.get(row).map(|cell| (cell, widest(column))));

@@ -16,14 +16,12 @@ use testbed::Result;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let start = Instant::now();
     screen::title("external-secrets-rs: from Vault to a Kubernetes Secret");
     let mut demo = match Demo::start().await {
         Ok(demo) => demo,
         Err(error) => return failed(&error.to_string()),
     };
-    let told = tell(&mut demo, start).await;
-    if let Err(error) = told {
+    if let Err(error) = tell(&mut demo).await {
         let code = failed(&error.to_string());
         screen::line("");
         screen::line("The operator's last lines:");
@@ -33,21 +31,20 @@ async fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-async fn tell(demo: &mut Demo, start: Instant) -> Result<()> {
+async fn tell(demo: &mut Demo) -> Result<()> {
+    let start = Instant::now();
     let steps = steps::run(demo).await?;
+    let took = start.elapsed();
     screen::line("");
-    screen::title("Done");
-    steps::vault_says(demo).await?;
+    screen::title(&format!("All {steps} steps in {}", screen::seconds(took)));
+    steps::cost(demo);
+    screen::line("Times are measured by looking every 25 ms; the operator is a debug build.");
     let keep = std::env::var("KEEP").is_ok_and(|keep| !keep.is_empty() && keep != "0");
     if keep {
-        screen::line(&format!("All {steps} steps in {}.", screen::seconds(start.elapsed())));
         return demo.keep().await;
     }
-    demo.stop().await?;
-    screen::line(&format!("All {steps} steps, start to end, in {}.", screen::seconds(start.elapsed())));
-    screen::line("Times are measured by looking every 25 ms; the operator is a debug build.");
     screen::line("KEEP=1 make demo leaves everything running for you to try.");
-    Ok(())
+    demo.stop().await
 }
 
 fn failed(text: &str) -> ExitCode {

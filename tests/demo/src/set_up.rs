@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 use testbed::{
-    AppRole, Binaries, Error, Guard, Kv, KvVersion, Method, Result, Running, SHARED_APPROLE, SHARED_KV, Vault,
+    AppRole, Binaries, Error, Guard, Kv, KvVersion, Method, Proxy, Result, Running, SHARED_APPROLE, SHARED_KV, Vault,
     wait_until,
 };
 
@@ -33,6 +33,8 @@ pub struct Demo {
     pub kv: Kv,
     /// The seed's manifests for this stack.
     pub seed: Seed,
+    /// Between the operator and OpenBao: passes everything on, and counts.
+    pub proxy: Proxy,
     running: Running,
 }
 
@@ -53,19 +55,15 @@ impl Demo {
         let kv = vault.kv(SHARED_KV, KvVersion::V2);
         let what = format!("OpenBao holds {}, role \"{ROLE}\" may read it", kv.read_path(seed::PATH));
         let role = timed(&what, fill(vault, &kv)).await?;
-        let seed = Seed::read(vault.addr(), &role)?;
+        let proxy = Proxy::start(vault.addr()).await?;
+        let seed = Seed::read(&proxy.url(), &role)?;
         let mut operator = Operator::start(running.guard(), stack.kube().kubeconfig())?;
         let started = timed("external-secrets run is ready", operator.ready(DEADLINE)).await;
         if started.is_err() {
             operator.last_lines().iter().for_each(|line| screen::line(line));
         }
         started?;
-        Ok(Self { operator, cluster, kv, seed, running })
-    }
-
-    /// OpenBao, as root.
-    pub fn vault(&self) -> &Vault {
-        self.running.stack().vault()
+        Ok(Self { operator, cluster, kv, seed, proxy, running })
     }
 
     /// Stops the operator in order and checks that it ends well; the servers go when this is dropped.

@@ -102,7 +102,7 @@ async fn says_why(demo: &Demo) -> Result<()> {
     demo.cluster.show_external_secret().await?;
     demo.cluster.describe(1).await?;
     unchanged(&before, &demo.cluster.secret().await?)?;
-    screen::say("");
+    screen::line("");
     screen::say("The Secret is as it was: all keys are written, or none.");
     demo.cluster.show_secret().await
 }
@@ -117,14 +117,16 @@ async fn heals(demo: &Demo) -> Result<()> {
     demo.cluster.show_external_secret().await
 }
 
-/// What all this cost Vault, by OpenBao's own count.
-///
-/// # Errors
-/// Where OpenBao does not answer.
-pub async fn vault_says(demo: &Demo) -> Result<()> {
-    let logins = demo.vault().logins().await?;
-    screen::line(&format!("OpenBao counted {logins} login{} of the operator.", if logins == 1.0 { "" } else { "s" }));
-    Ok(())
+/// What all this cost Vault, as counted between the operator and OpenBao.
+pub fn cost(demo: &Demo) {
+    let logins = demo.proxy.logins();
+    let reads = demo.proxy.count_of("GET", &format!("/v1/{}", demo.kv.read_path(seed::PATH)));
+    let plural = |count| if count == 1 { "" } else { "s" };
+    screen::line(&format!(
+        "It cost OpenBao {logins} login{} and {reads} read{} of the secret, two keys each.",
+        plural(logins),
+        plural(reads)
+    ));
 }
 
 async fn secret_with(demo: &Demo, password: &str, what: &str) -> Result<Secret> {
