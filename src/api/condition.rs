@@ -126,7 +126,12 @@ impl ConditionReason {
 
 impl Condition {
     /// A condition without a time; [`set_condition`] gives it one.
-    pub fn new(type_: ConditionType, status: ConditionStatus, reason: ConditionReason, message: impl Into<String>) -> Self {
+    pub fn new(
+        type_: ConditionType,
+        status: ConditionStatus,
+        reason: ConditionReason,
+        message: impl Into<String>,
+    ) -> Self {
         Self {
             type_: type_.as_str().to_owned(),
             status,
@@ -175,4 +180,5 @@ pub fn find_condition(conditions: &[Condition], type_: ConditionType) -> Option<
 }
 
 #[cfg(test)]
+#[path = "condition_tests.rs"]
 mod tests;

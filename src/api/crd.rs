@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
-    CustomResourceConversion, CustomResourceDefinition, JSON, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
+    CustomResourceConversion, CustomResourceDefinition, JSON, JSONSchemaProps, JSONSchemaPropsOrArray,
+    JSONSchemaPropsOrBool,
 };
 use kube::CustomResourceExt;
 use serde_json::json;
@@ -49,11 +50,16 @@ fn finish(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
     crd
 }
 
-/// Removes `nullable` and `default` throughout. Without `nullable` the API server drops a null before it validates, so
-/// that "is it there" has one answer; a default in the schema shows as drift to GitOps tools.
+/// Removes `nullable`, `default` and titles throughout, and joins the lines of descriptions, which `kubectl explain` wraps
+/// itself. Without `nullable` the API server drops a null before it validates, so that "is it there" has one answer;
+/// a default in the schema shows as drift to GitOps tools.
 fn plain(schema: &mut JSONSchemaProps) {
     schema.nullable = None;
     schema.default = None;
+    schema.title = None;
+    if let Some(description) = &mut schema.description {
+        *description = description.replace('\n', " ");
+    }
     for property in schema.properties.iter_mut().flat_map(|properties| properties.values_mut()) {
         plain(property);
     }
@@ -76,4 +82,5 @@ fn default_status(schema: &mut JSONSchemaProps) {
 }
 
 #[cfg(test)]
+#[path = "crd_tests.rs"]
 mod tests;

@@ -7,7 +7,9 @@ use serde::de::DeserializeOwned;
 
 /// A part of an object that can't be read. Names the field and never its value, which serde's own messages quote.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{place} holds something this version doesn't understand; see `kubectl explain` for what it may be, and correct it")]
+#[error(
+    "{place} holds something this version doesn't understand; see `kubectl explain` for what it may be, and correct it"
+)]
 pub struct DecodeError {
     /// Where, for example `spec.target.creationPolicy`.
     pub place: String,
@@ -28,4 +30,5 @@ pub fn from_slice<T: DeserializeOwned>(place: &str, json: &[u8]) -> Result<T, De
 }
 
 #[cfg(test)]
+#[path = "decode_tests.rs"]
 mod tests;

@@ -18,7 +18,8 @@ const ADMITTED_MAX: &str = "1000000h";
 const MAX_TEXT: usize = 64;
 
 /// What admission says about a malformed duration.
-const ADVICE: &str = "must be a duration such as 90s, 15m, 1h30m or 0, at most 1000000h; give every number a unit (ns, us, ms, s, m, h)";
+const ADVICE: &str =
+    "must be a duration such as 90s, 15m, 1h30m or 0, at most 1000000h; give every number a unit (ns, us, ms, s, m, h)";
 
 const NANOSECOND: u64 = 1;
 const MICROSECOND: u64 = 1_000;
@@ -297,4 +298,5 @@ impl JsonSchema for SecondsOrDuration {
 }
 
 #[cfg(test)]
+#[path = "duration_tests.rs"]
 mod tests;

@@ -36,16 +36,8 @@ use super::{
     printcolumn(name = "StoreType", type_ = "string", json_path = ".spec.secretStoreRef.kind"),
     printcolumn(name = "Store", type_ = "string", json_path = ".spec.secretStoreRef.name"),
     printcolumn(name = "Refresh Interval", type_ = "string", json_path = ".spec.refreshInterval"),
-    printcolumn(
-        name = "Status",
-        type_ = "string",
-        json_path = ".status.conditions[?(@.type==\"Ready\")].reason"
-    ),
-    printcolumn(
-        name = "Ready",
-        type_ = "string",
-        json_path = ".status.conditions[?(@.type==\"Ready\")].status"
-    ),
+    printcolumn(name = "Status", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason"),
+    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
     printcolumn(name = "Last Sync", type_ = "date", json_path = ".status.refreshTime")
 )]
 #[serde(rename_all = "camelCase")]
@@ -99,7 +91,9 @@ impl ExternalSecretSpec {
 
     /// The store that an entry reads from: its own, or else the object's. None where neither is named.
     pub fn store_of<'a>(&'a self, source: Option<&'a SourceRef>) -> Option<&'a StoreRef> {
-        source.and_then(SourceRef::store).or_else(|| self.secret_store_ref.as_ref().filter(|store| !store.name.is_empty()))
+        source
+            .and_then(SourceRef::store)
+            .or_else(|| self.secret_store_ref.as_ref().filter(|store| !store.name.is_empty()))
     }
 }
 
@@ -147,7 +141,9 @@ pub struct SyncWindow {
     /// When it opens, in UTC: five fields as in cron, for example `0 22 * * 1-5`, or `@daily`, `@every 6h` and such.
     #[schemars(
         length(min = 1, max = 256),
-        regex(pattern = r"^(@(annually|yearly|monthly|weekly|daily|midnight|hourly)|@every [^\s]+.*|[^\s]+( [^\s]+){4})$")
+        regex(
+            pattern = r"^(@(annually|yearly|monthly|weekly|daily|midnight|hourly)|@every [^\s]+.*|[^\s]+( [^\s]+){4})$"
+        )
     )]
     pub schedule: String,
     /// How long it stays open, for example `8h`.
@@ -200,4 +196,5 @@ pub struct TargetStatus {
 }
 
 #[cfg(test)]
+#[path = "external_secret_tests.rs"]
 mod tests;

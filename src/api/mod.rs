@@ -23,17 +23,25 @@ pub use crd::{all, render};
 pub use decode::{DecodeError, from_slice};
 pub use duration::GoDuration;
 pub use external_secret::{
-    Binding, ExternalSecret, ExternalSecretData, ExternalSecretSpec, ExternalSecretStatus, SyncWindow, SyncWindows, TargetStatus,
+    Binding, ExternalSecret, ExternalSecretData, ExternalSecretSpec, ExternalSecretStatus, SyncWindow, SyncWindows,
+    TargetStatus,
 };
 pub use policy::{
-    ConversionStrategy, CreationPolicy, DecodingStrategy, DeletionPolicy, MetadataPolicy, NullBytePolicy, RefreshPolicy,
-    TemplateMergePolicy, TemplateScope,
+    ConversionStrategy, CreationPolicy, DecodingStrategy, DeletionPolicy, MetadataPolicy, NullBytePolicy,
+    RefreshPolicy, TemplateMergePolicy, TemplateScope,
 };
-pub use reference::{CaProvider, CaProviderType, GeneratorRef, SecretKeySelector, ServiceAccountSelector, SourceRef, StoreKind, StoreRef};
+pub use reference::{
+    CaProvider, CaProviderType, GeneratorRef, SecretKeySelector, ServiceAccountSelector, SourceRef, StoreKind, StoreRef,
+};
 pub use secret_store::{
-    ClusterSecretStore, ClusterSecretStoreSpec, Provider, RetrySettings, SecretStore, SecretStoreSpec, SecretStoreStatus, StoreCondition,
+    ClusterSecretStore, ClusterSecretStoreSpec, Provider, RetrySettings, SecretStore, SecretStoreSpec,
+    SecretStoreStatus, StoreCondition,
 };
 pub use source::{DataFrom, Find, FindName, RemoteRef, Rewrite, RewriteMerge, RewriteRegexp, RewriteTransform};
-pub use target::{ManifestRef, Target, Template, TemplateFrom, TemplateMetadata, TemplateRef, TemplateRefItem, TemplateTarget};
+pub use target::{
+    ManifestRef, Target, Template, TemplateFrom, TemplateMetadata, TemplateRef, TemplateRefItem, TemplateTarget,
+};
 pub use vault::{CheckAndSet, Headers, KvVersion, VaultProvider, VaultTls};
-pub use vault_auth::{AppRoleAuth, CertAuth, JwtAuth, KubernetesAuth, LdapAuth, ServiceAccountToken, UserPassAuth, VaultAuth};
+pub use vault_auth::{
+    AppRoleAuth, CertAuth, JwtAuth, KubernetesAuth, LdapAuth, ServiceAccountToken, UserPassAuth, VaultAuth,
+};

@@ -36,6 +36,7 @@ pub struct StoreRef {
     pub name: String,
     /// `SecretStore` (also where this is absent) or `ClusterSecretStore`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "StoreKind")]
     pub kind: Option<StoreKind>,
 }
 

@@ -11,7 +11,6 @@ use serde_json::Value;
 use super::{
     condition::Condition,
     duration::{GoDuration, SecondsOrDuration},
-    schema,
     vault::VaultProvider,
 };
 
@@ -31,17 +30,9 @@ use super::{
     doc = "Says how the ExternalSecrets of its namespace reach Vault or OpenBao: the server, the KV mount and the way to log in.",
     label("external-secrets.io/component", "controller"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
-    printcolumn(
-        name = "Status",
-        type_ = "string",
-        json_path = ".status.conditions[?(@.type==\"Ready\")].reason"
-    ),
+    printcolumn(name = "Status", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason"),
     printcolumn(name = "Capabilities", type_ = "string", json_path = ".status.capabilities"),
-    printcolumn(
-        name = "Ready",
-        type_ = "string",
-        json_path = ".status.conditions[?(@.type==\"Ready\")].status"
-    )
+    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status")
 )]
 #[serde(rename_all = "camelCase")]
 pub struct SecretStoreSpec {
@@ -50,7 +41,6 @@ pub struct SecretStoreSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub controller: Option<String>,
     /// What is behind the store; exactly one.
-    #[serde(default)]
     pub provider: Provider,
     /// How often and how far apart a failed request is tried again within one refresh.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -82,17 +72,9 @@ pub struct SecretStoreSpec {
     doc = "Says how ExternalSecrets of any namespace, or of those its conditions match, reach Vault or OpenBao: the server, the KV mount and the way to log in.",
     label("external-secrets.io/component", "controller"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
-    printcolumn(
-        name = "Status",
-        type_ = "string",
-        json_path = ".status.conditions[?(@.type==\"Ready\")].reason"
-    ),
+    printcolumn(name = "Status", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason"),
     printcolumn(name = "Capabilities", type_ = "string", json_path = ".status.capabilities"),
-    printcolumn(
-        name = "Ready",
-        type_ = "string",
-        json_path = ".status.conditions[?(@.type==\"Ready\")].status"
-    )
+    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status")
 )]
 #[serde(transparent)]
 pub struct ClusterSecretStoreSpec(pub SecretStoreSpec);
@@ -164,8 +146,14 @@ impl JsonSchema for Provider {
             schema.insert("description".to_owned(), text.into());
             schema
         };
-        let vault = describe(VaultProvider::json_schema(generator), "HashiCorp Vault or OpenBao, its key/value engine (KV), version 1 or 2.");
-        let openbao = describe(VaultProvider::json_schema(generator), "OpenBao; the same fields as `vault`, and the same as writing `vault`.");
+        let vault = describe(
+            VaultProvider::json_schema(generator),
+            "HashiCorp Vault or OpenBao, its key/value engine (KV), version 1 or 2.",
+        );
+        let openbao = describe(
+            VaultProvider::json_schema(generator),
+            "OpenBao; the same fields as `vault`, and the same as writing `vault`.",
+        );
         json_schema!({
             "type": "object",
             "minProperties": 1,
@@ -194,14 +182,18 @@ pub struct RetrySettings {
 pub struct StoreCondition {
     /// Those with these labels.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(merge_strategy = StructMerge::Atomic)]
     pub namespace_selector: Option<LabelSelector>,
     /// Those with these names.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 4096), inner(length(min = 1, max = 63), regex(pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")))]
+    #[schemars(
+        length(max = 4096),
+        inner(length(min = 1, max = 63), regex(pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))
+    )]
     pub namespaces: Vec<String>,
     /// Those whose name one of these regular expressions (Go's RE2 syntax) matches, for example `^team-a-.*$`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(schema_with = "schema::regexps")]
+    #[schemars(length(max = 256), inner(length(max = 4096)))]
     pub namespace_regexes: Vec<String>,
 }
 
@@ -222,4 +214,5 @@ pub struct SecretStoreStatus {
 }
 
 #[cfg(test)]
+#[path = "secret_store_tests.rs"]
 mod tests;

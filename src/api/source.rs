@@ -133,7 +133,7 @@ pub struct Rewrite {
 #[serde(rename_all = "camelCase")]
 pub struct RewriteRegexp {
     /// The regular expression (Go's RE2 syntax), for example `^team-a/(.*)$`.
-    #[schemars(schema_with = "schema::regexp")]
+    #[schemars(length(max = 4096))]
     pub source: String,
     /// What takes the place of each match; `$1` or `${name}` stand for groups, for example `$1`.
     #[schemars(length(max = 4096))]

@@ -162,9 +162,14 @@ impl TemplateFrom {
     /// Case doesn't count, as in ESO.
     pub fn template_target(&self) -> Option<TemplateTarget> {
         let name = self.target.as_deref().unwrap_or_default();
-        [("", TemplateTarget::Data), ("data", TemplateTarget::Data), ("annotations", TemplateTarget::Annotations), ("labels", TemplateTarget::Labels)]
-            .into_iter()
-            .find_map(|(known, target)| name.eq_ignore_ascii_case(known).then_some(target))
+        [
+            ("", TemplateTarget::Data),
+            ("data", TemplateTarget::Data),
+            ("annotations", TemplateTarget::Annotations),
+            ("labels", TemplateTarget::Labels),
+        ]
+        .into_iter()
+        .find_map(|(known, target)| name.eq_ignore_ascii_case(known).then_some(target))
     }
 }
 

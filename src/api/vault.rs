@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     policy::is_default,
     reference::{CaProvider, SecretKeySelector},
+    schema,
     vault_auth::VaultAuth,
 };
 
@@ -36,7 +37,7 @@ pub struct VaultProvider {
     /// Certificates that the server's own is checked against: PEM, base64 over it. Absent, `caProvider`, or else those
     /// of the operator's image.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<String>")]
+    #[schemars(schema_with = "schema::base64")]
     pub ca_bundle: Option<ByteString>,
     /// Where such certificates stand in a Secret or ConfigMap. `caBundle` wins over it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
