@@ -15,6 +15,7 @@ use super::{
 };
 
 /// What an ExternalSecret asks for: values from a store, written into one Secret.
+#[allow(clippy::duplicated_attributes, reason = "columns of the same type are no duplicates")]
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[kube(
     group = "external-secrets.io",

@@ -15,6 +15,7 @@ use super::{
 };
 
 /// How a store is reached.
+#[allow(clippy::duplicated_attributes, reason = "columns of the same type are no duplicates")]
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[kube(
     group = "external-secrets.io",
@@ -58,6 +59,7 @@ pub struct SecretStoreSpec {
 
 /// The same for the whole cluster. A type of its own only because the derive makes one kind a type; it reads and writes
 /// as a [`SecretStoreSpec`].
+#[allow(clippy::duplicated_attributes, reason = "columns of the same type are no duplicates")]
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[kube(
     group = "external-secrets.io",

@@ -189,7 +189,7 @@ pub struct TemplateRef {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TemplateRefItem {
-    /// The key.
+    /// The key in it that holds the template.
     #[schemars(schema_with = "schema::data_key")]
     pub key: String,
     /// What the template yields: `Values` (also where this is absent), the value for the same key of the Secret; or
