@@ -17,3 +17,6 @@ test: ## Run every test on a real control plane and a real OpenBao
 lint: ## Check formatting, and clippy with warnings as errors
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- --deny warnings
+
+crds: ## Write crds/ from the types in src/api
+	WRITE_CRDS=1 cargo test --quiet --test crds

@@ -37,6 +37,7 @@ async fn the_manifests_are_all_the_operator_needs() -> Result {
     kube.apply(&objects(stack, &role), "default").await?;
 
     creates(kube).await?;
+    uses_a_cluster_store(stack).await?;
     updates(stack).await?;
     restores(kube).await?;
     lets_go(kube).await?;
@@ -144,15 +145,58 @@ fn objects(stack: &Stack, role: &AppRole) -> String {
 async fn creates(kube: &Kube) -> Result {
     password(kube, "b25l").await?;
     for (path, name) in [(EXTERNAL_SECRETS, "app"), (EXTERNAL_SECRETS, "from-eso"), (STORES, "vault")] {
-        let path = format!("{path}/{name}");
-        wait_until(&format!("{path} to be ready"), SOON, async || {
-            let object = kube.request(Method::GET, &path, None).await.map_err(|error| error.to_string())?;
-            let is_ready = object.pointer("/status/conditions/0/status").is_some_and(|status| status == "True");
-            if is_ready { Ok(()) } else { Err(object["status"].to_string()) }
-        })
-        .await?;
+        ready(kube, &format!("{path}/{name}")).await?;
     }
     Ok(())
+}
+
+async fn ready(kube: &Kube, path: &str) -> Result {
+    wait_until(&format!("{path} to be ready"), SOON, async || {
+        let object = kube.request(Method::GET, path, None).await.map_err(|error| error.to_string())?;
+        let is_ready = object.pointer("/status/conditions/0/status").is_some_and(|status| status == "True");
+        if is_ready { Ok(()) } else { Err(object["status"].to_string()) }
+    })
+    .await?;
+    Ok(())
+}
+
+/// A ClusterSecretStore that needs every further right: a condition on a namespace's labels, a CA in a ConfigMap, a ServiceAccount's token.
+async fn uses_a_cluster_store(stack: &Stack) -> Result {
+    let vault = stack.vault();
+    vault.enable_auth("jwt", "jwt").await?;
+    let key = std::fs::read_to_string(stack.pki().public_key("service-account"))?;
+    vault.request(Method::POST, "auth/jwt/config", Some(json!({"jwt_validation_pubkeys": [key]}))).await?;
+    let role =
+        json!({"role_type": "jwt", "user_claim": "sub", "bound_audiences": ["vault"], "token_policies": ["app"]});
+    vault.request(Method::POST, "auth/jwt/role/app", Some(role)).await?;
+    let account = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "reader"}});
+    let ca = json!({
+        "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "vault-ca"}, "data": {"ca.crt": stack.pki().ca()?},
+    });
+    let store = json!({
+        "apiVersion": "external-secrets.io/v1", "kind": "ClusterSecretStore", "metadata": {"name": "vault"},
+        "spec": {
+            "conditions": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "default"}}}],
+            "provider": {"vault": {
+                "server": stack.vault_tls_addr(), "path": SHARED_KV,
+                "caProvider": {"type": "ConfigMap", "name": "vault-ca", "key": "ca.crt", "namespace": "default"},
+                "auth": {"jwt": {"path": "jwt", "role": "app", "kubernetesServiceAccountToken": {
+                    "serviceAccountRef": {"name": "reader", "namespace": "default"}, "audiences": ["vault"],
+                }}},
+            }},
+        },
+    });
+    let external = json!({
+        "apiVersion": "external-secrets.io/v1", "kind": "ExternalSecret", "metadata": {"name": "from-cluster-store"},
+        "spec": {
+            "secretStoreRef": {"name": "vault", "kind": "ClusterSecretStore"},
+            "data": [{"secretKey": "password", "remoteKey": "app#password"}],
+        },
+    });
+    let all = [account, ca, store, external].map(|object| object.to_string());
+    stack.kube().apply(&all.join("\n---\n"), "default").await?;
+    ready(stack.kube(), "/apis/external-secrets.io/v1/clustersecretstores/vault").await?;
+    ready(stack.kube(), &format!("{EXTERNAL_SECRETS}/from-cluster-store")).await
 }
 
 /// A changed annotation asks for a sync, which has something to write.
