@@ -7,14 +7,14 @@ use crate::controller::error::ApiServerError;
 use crate::controller::key::ObjectKey;
 use crate::controller::memory::TargetVersion;
 use crate::controller::observed::revision;
-use crate::sync::plan::Write;
+use crate::sync::plan::{Version, Write};
 use crate::sync::secret::{Ours, Standing};
 use crate::sync::select::SecretValue;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::api::{GetParams, PostParams};
+use kube::api::{DeleteParams, GetParams, PostParams, Preconditions};
 use kube::core::Request;
 use kube::{Client, Resource};
 use serde::{Deserialize, Serialize};
@@ -59,6 +59,8 @@ struct Draft<'a> {
     metadata: ObjectMeta,
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
     type_: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    immutable: Option<bool>,
     data: BTreeMap<&'a str, Zeroizing<String>>,
 }
 
@@ -92,12 +94,25 @@ impl Secrets {
         key: &ObjectKey,
         manager: &str,
         write: &Write<'_>,
-        (uid, resource_version): (&str, &str),
+        of: &Version,
     ) -> Result<Written, ApiServerError> {
-        let body = draft(key, write, Some((uid, resource_version)));
+        let body = draft(key, write, Some(of));
         let params = PostParams { dry_run: false, field_manager: Some(manager.to_owned()) };
         let request = Request::new(Secret::url_path(&(), Some(&key.namespace))).replace(&key.name, &params, body);
         self.write("update", key, request).await
+    }
+
+    /// Deletes the Secret of this uid and version. One that is not there is as good.
+    pub async fn delete(&self, key: &ObjectKey, of: &Version) -> Result<(), ApiServerError> {
+        let preconditions =
+            Preconditions { uid: Some(of.uid.clone()), resource_version: Some(of.resource_version.clone()) };
+        let params = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
+        let request = Request::new(Secret::url_path(&(), Some(&key.namespace))).delete(&key.name, &params);
+        match self.send("delete", key, request.map_err(kube::Error::BuildRequest)).await {
+            Ok(_) => Ok(()),
+            Err(error) if error.is_not_found() => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     async fn write(
@@ -147,7 +162,7 @@ fn written(text: &str) -> Option<Written> {
     Some(Written { version, resource_version: metadata.resource_version })
 }
 
-fn draft(key: &ObjectKey, write: &Write<'_>, of: Option<(&str, &str)>) -> Vec<u8> {
+fn draft(key: &ObjectKey, write: &Write<'_>, of: Option<&Version>) -> Vec<u8> {
     let some = |map: &BTreeMap<String, String>| (!map.is_empty()).then(|| map.clone());
     let draft = Draft {
         api_version: "v1",
@@ -159,11 +174,12 @@ fn draft(key: &ObjectKey, write: &Write<'_>, of: Option<(&str, &str)>) -> Vec<u8
             annotations: some(&write.annotations),
             finalizers: (!write.finalizers.is_empty()).then(|| write.finalizers.clone()),
             owner_references: (!write.owner_references.is_empty()).then(|| write.owner_references.clone()),
-            uid: of.map(|(uid, _)| uid.to_owned()),
-            resource_version: of.map(|(_, version)| version.to_owned()),
+            uid: of.map(|of| of.uid.clone()),
+            resource_version: of.map(|of| of.resource_version.clone()),
             ..ObjectMeta::default()
         },
         type_: write.type_.as_deref(),
+        immutable: write.immutable.then_some(true),
         data: write.data.iter().map(|(key, value)| (key.as_str(), Zeroizing::new(STANDARD.encode(&**value)))).collect(),
     };
     // Maps of strings always serialize.
@@ -240,7 +256,7 @@ mod tests {
     fn a_draft_carries_the_version_it_replaces() {
         let key = ObjectKey::new("ns", "db");
         let data = BTreeMap::from([("k".to_owned(), SecretValue::new(b"v1".to_vec()))]);
-        let body = draft(&key, &Write { data: std::borrow::Cow::Owned(data), ..Write::default() }, Some(("u", "7")));
+        let body = draft(&key, &Write { data: std::borrow::Cow::Owned(data), ..Write::default() }, Some(&Version { uid: "u".into(), resource_version: "7".into() }));
         let json: serde_json::Value = serde_json::from_slice(&body).unwrap();
         assert_eq!(json["data"]["k"], "djE=");
         assert_eq!(json["metadata"]["uid"], "u");

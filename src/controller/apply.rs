@@ -1,13 +1,14 @@
 //! Makes the target what it should be, with the fewest requests: none where nothing changed, one POST where it is not there,
 //! one GET and at most one PUT otherwise.
 
+use crate::api::CreationPolicy;
 use crate::controller::api_secrets::{Secrets, Written};
 use crate::controller::error::SyncError;
 use crate::controller::index::Seen;
 use crate::controller::key::ObjectKey;
 use crate::controller::memory::TargetVersion;
 use crate::controller::observed::revision;
-use crate::sync::plan::{Plan, TargetError, plan};
+use crate::sync::plan::{Plan, Policy, TargetError, plan};
 use crate::sync::secret::{Desired, Origin, Standing};
 
 /// How often a write is tried anew because another's came first.
@@ -27,6 +28,12 @@ pub struct Applied {
 pub enum Change {
     /// Nothing: it was as it should be.
     None,
+    /// The Secret is somebody else's to create, and not there.
+    Missing,
+    /// The Secret went with its source.
+    Deleted,
+    /// The Secret went with its source before.
+    Gone,
     /// The Secret is new.
     Created {
         /// Its version as text.
@@ -57,6 +64,7 @@ pub async fn apply(
     secrets: &Secrets,
     target: &ObjectKey,
     origin: Origin<'_>,
+    policy: Policy,
     desired: &Desired,
     known: Known<'_>,
 ) -> Result<Applied, SyncError> {
@@ -68,17 +76,26 @@ pub async fn apply(
     // Where nothing is known of a Secret, it most likely does not exist, and a POST tells with one request.
     let is_likely_absent = matches!(known.seen, Seen::Absent) || known.version.is_none() && matches!(known.seen, Seen::Unknown);
     let mut standing: Option<Standing> = None;
-    if !is_likely_absent {
+    if !is_likely_absent && policy.creation != CreationPolicy::None {
         standing = secrets.get(target, &manager).await?;
     }
     let mut conflicts = 0;
     loop {
-        let written = match plan(origin, desired, standing.as_ref()).map_err(refused)? {
+        let written = match plan(origin, policy, desired, standing.as_ref()).map_err(refused)? {
             Plan::Keep => return Ok(Applied { change: Change::None, version: standing.map(version_of) }),
+            Plan::Gone => return Ok(Applied { change: Change::Gone, version: None }),
+            Plan::Missing => return Ok(Applied { change: Change::Missing, version: None }),
             Plan::Create(write) => secrets.create(target, &manager, &write).await.map(created),
-            Plan::Replace { write, uid, resource_version, dropped } => {
-                let replaced = secrets.replace(target, &manager, &write, (&uid, &resource_version)).await;
+            Plan::Replace { write, of, dropped } => {
+                let replaced = secrets.replace(target, &manager, &write, &of).await;
                 replaced.map(|written| updated(written, dropped))
+            }
+            Plan::Recreate { write, of } => match secrets.delete(target, &of).await {
+                Ok(()) => secrets.create(target, &manager, &write).await.map(|written| updated(written, Vec::new())),
+                Err(error) => Err(error),
+            },
+            Plan::Delete(of) => {
+                secrets.delete(target, &of).await.map(|()| Applied { change: Change::Deleted, version: None })
             }
         };
         match written {

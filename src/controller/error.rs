@@ -2,10 +2,10 @@
 //! to do. None of them holds a value or a credential.
 
 use crate::controller::key::{ObjectKey, StoreKey};
+use crate::sync::collect::SourceError;
 use crate::sync::conditions::ConditionsError;
 use crate::sync::plan::TargetError;
 use crate::sync::spec::SpecError;
-use crate::sync::wanted::EntryError;
 use crate::telemetry::events::truncated;
 use crate::vault::{Retry, VaultError};
 use thiserror::Error;
@@ -21,7 +21,7 @@ pub enum SyncError {
     Spec(#[from] SpecError),
     /// An entry has no value.
     #[error(transparent)]
-    Entry(#[from] EntryError),
+    Source(#[from] SourceError),
     /// A store can't be used.
     #[error("{store} is not ready: {source}")]
     Store {
@@ -31,12 +31,12 @@ pub enum SyncError {
         source: StoreError,
     },
     /// The store can be used, but not for this.
-    #[error("{source} ({store}, secretKey {secret_key:?})")]
+    #[error("{source} ({place}, {store})")]
     Vault {
         /// Through which store.
         store: StoreKey,
-        /// The first key of the Secret that wanted it.
-        secret_key: String,
+        /// The first entry that wanted it, as it stands in the manifest.
+        place: String,
         /// What Vault said.
         source: VaultError,
     },
@@ -212,7 +212,8 @@ impl SyncError {
     /// Whether only an edit mends it, so that no retry by time is made. Everything such an edit could change is watched.
     pub fn is_hopeless(&self) -> bool {
         match self {
-            Self::Spec(_) | Self::Entry(EntryError::Key { .. }) => true,
+            Self::Spec(_) => true,
+            Self::Source(error) => error.is_hopeless(),
             Self::Target { source, .. } => !source.passes(),
             _ => false,
         }

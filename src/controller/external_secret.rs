@@ -1,6 +1,6 @@
 //! One ExternalSecret from due to reported: a thin shell around the pure parts.
 
-use crate::api::{ExternalSecret, ExternalSecretSpec, from_slice, names};
+use crate::api::{CreationPolicy, DeletionPolicy, ExternalSecret, ExternalSecretSpec, from_slice, names};
 use crate::controller::apply::{self, Applied, Change, Known};
 use crate::controller::error::SyncError;
 use crate::controller::gather::gather;
@@ -13,7 +13,7 @@ use crate::controller::report::report;
 use crate::controller::shared::Shared;
 use crate::controller::status;
 use crate::sync::due::{self, Due};
-use crate::sync::plan::TargetError;
+use crate::sync::plan::{Policy, TargetError, is_as_left, is_made_by};
 use crate::sync::secret::{Desired, Origin};
 use crate::sync::spec;
 use crate::vault::Urgency;
@@ -36,7 +36,8 @@ pub async fn reconcile(shared: &Shared, id: Id, lane: Lane) -> Option<Instant> {
         return None;
     }
     let schedule = parsed.as_ref().map_or(due::Schedule::OnChange, spec::schedule);
-    let drifted = job.target.differs_from(job.memory.target.as_ref());
+    let policy = parsed.as_ref().map(|spec| spec.target.creation_policy).unwrap_or_default();
+    let drifted = policy != CreationPolicy::None && job.target.differs_from(job.memory.target.as_ref());
     let state = due::Now { unchanged: job.memory.is_unchanged(&job.object), drifted, mended: job.mended };
     let now = Instant::now();
     match due::due(schedule, &job.memory.last, state, now) {
@@ -50,7 +51,7 @@ pub async fn reconcile(shared: &Shared, id: Id, lane: Lane) -> Option<Instant> {
         Err(_) => job.object.key.clone(),
     };
     if is_only_drift {
-        match drift(shared, &job, &target).await {
+        match drift(shared, &job, &target, policy).await {
             Drift::None(version) => return keep(shared, id, schedule, job.memory, version),
             Drift::Gone => return None,
             Drift::Real => {}
@@ -78,21 +79,45 @@ async fn sync(
     urgency: Urgency,
 ) -> Result<(Applied, u64), SyncError> {
     spec::check(spec)?;
-    let data = gather(&shared.stores, &job.object.key.namespace, spec, urgency).await?;
+    let collected = gather(&shared.stores, &job.object.key.namespace, spec, urgency).await?;
     // Known for certain only now that every store is open.
     if shared.index.lock().is_credential(target) {
         return Err(SyncError::Target { target: target.name.to_string(), source: TargetError::Credential });
     }
     let origin = origin(&job.object);
-    let desired = Desired::owned(origin, data);
-    let fingerprint = desired.fingerprint();
+    let policy = Policy {
+        creation: spec.target.creation_policy,
+        is_gone: collected.is_all_gone() && spec.target.deletion_policy == DeletionPolicy::Delete,
+        immutable: spec.target.immutable,
+    };
+    let desired = Desired::new(origin, collected.data).marked(origin, policy.creation);
+    let fingerprint = desired.fingerprint(&target.name);
     let known = Known {
         seen: &job.target,
         version: job.memory.target.as_ref(),
         is_written: job.memory.written == Some(fingerprint),
     };
-    let applied = apply::apply(&shared.secrets, target, origin, &desired, known).await?;
+    let applied = apply::apply(&shared.secrets, target, origin, policy, &desired, known).await?;
+    if policy.creation == CreationPolicy::Owner {
+        remove_renamed(shared, job, target, origin).await?;
+    }
     Ok((applied, fingerprint))
+}
+
+/// Deletes the Secret that the last sync wrote under another name, now that the new one stands; only one that is ours by
+/// label and by reference.
+async fn remove_renamed(shared: &Shared, job: &Job, target: &ObjectKey, origin: Origin<'_>) -> Result<(), SyncError> {
+    let Some(old) = job.memory.reported.binding.as_deref().filter(|old| *old != &*target.name) else { return Ok(()) };
+    let old = ObjectKey::new(target.namespace.clone(), old);
+    match shared.secrets.get(&old, "").await? {
+        Some(standing) if is_made_by(origin, &standing) => {
+            shared.secrets.delete(&old, &standing.version()).await?;
+            shared.metrics.write("Secret", "delete", true);
+            tracing::info!(namespace = %old.namespace, name = %job.object.key.name, secret = %old.name, "old secret deleted");
+        }
+        _ => {}
+    }
+    Ok(())
 }
 
 /// Remembers and tells the result, and says when the object is due next.
@@ -118,7 +143,7 @@ async fn conclude(
     shared.metrics.reconcile_seconds.observe(memory.took.as_secs_f64());
     let result = match result {
         Ok((applied, fingerprint)) => {
-            memory.succeeded(started, fingerprint, applied.version.as_ref());
+            memory.succeeded(started, fingerprint, &applied);
             shared.metrics.applied(&applied.change);
             Ok(applied)
         }
@@ -151,12 +176,13 @@ enum Drift {
     Gone,
 }
 
-async fn drift(shared: &Shared, job: &Job, target: &ObjectKey) -> Drift {
+async fn drift(shared: &Shared, job: &Job, target: &ObjectKey, policy: CreationPolicy) -> Drift {
+    let origin = origin(&job.object);
     match job.target {
         Seen::Absent if !is_alive(shared, &job.object).await => Drift::Gone,
         Seen::Absent | Seen::Unknown => Drift::Real,
-        Seen::Present(_) => match shared.secrets.get(target, "").await {
-            Ok(Some(standing)) if standing.is_intact() && crate::sync::plan::is_owned(origin(&job.object), &standing) => {
+        Seen::Present(_) => match shared.secrets.get(target, &origin.field_manager()).await {
+            Ok(Some(standing)) if is_as_left(origin, policy, &standing) => {
                 Drift::None(TargetVersion { uid: standing.uid.into(), revision: revision(&standing.resource_version) })
             }
             _ => Drift::Real,
@@ -223,9 +249,10 @@ fn origin(object: &Observed) -> Origin<'_> {
 impl crate::telemetry::metrics::Metrics {
     fn applied(&self, change: &Change) {
         match change {
-            Change::None => {}
+            Change::None | Change::Missing | Change::Gone => {}
             Change::Created { .. } => self.write("Secret", "create", true),
             Change::Updated { .. } => self.write("Secret", "update", true),
+            Change::Deleted => self.write("Secret", "delete", true),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::api::condition::find_condition;
 use crate::api::{Condition, ConditionStatus, ConditionType, ExternalSecretStatus};
+use crate::controller::apply::{Applied, Change};
 use crate::controller::observed::Observed;
 use crate::sync::due::Last;
 use k8s_openapi::jiff::Timestamp;
@@ -95,12 +96,13 @@ impl Memory {
         }
     }
 
-    /// Takes note of a sync that succeeded. `version` is the target's where it was looked at.
-    pub fn succeeded(&mut self, started: Instant, written: u64, version: Option<&TargetVersion>) {
+    /// Takes note of a sync that succeeded.
+    pub fn succeeded(&mut self, started: Instant, written: u64, applied: &Applied) {
         self.last = Last { success: Some(started), attempt: Some(started), failures: 0, hopeless: false };
-        self.written = Some(written);
-        if let Some(version) = version {
-            self.target = Some(version.clone());
+        match (&applied.change, &applied.version) {
+            (Change::Missing | Change::Deleted | Change::Gone, _) => (self.written, self.target) = (None, None),
+            (_, Some(version)) => (self.written, self.target) = (Some(written), Some(version.clone())),
+            (_, None) => self.written = Some(written),
         }
     }
 

@@ -13,6 +13,7 @@ mod demand;
 pub mod error;
 mod exposition;
 mod external_secret;
+mod find;
 mod gather;
 pub mod index;
 pub mod key;

@@ -35,10 +35,11 @@ pub async fn report(
     memory: &mut Memory,
 ) -> Result<(), ApiServerError> {
     let verdict = verdict(target, result, memory.reported.text);
-    log(object, result, verdict.happening.is_some());
-    if let Some(happening) = &verdict.happening {
-        shared.recorder.publish(reference(object), happening).await;
-    }
+    let is_news = match &verdict.happening {
+        Some(happening) => shared.recorder.publish(reference(object), happening).await,
+        None => false,
+    };
+    log(object, result, is_news);
     let now = Timestamp::now();
     let reported = reported(object, target, result, &verdict, memory, now);
     if !needs_write(&memory.reported, &reported, result) {
@@ -56,12 +57,7 @@ pub async fn report(
 fn verdict(target: &str, result: &Result<Applied, SyncError>, last_text: u64) -> Verdict {
     match result {
         Ok(applied) => Verdict {
-            ready: Condition::new(
-                ConditionType::Ready,
-                ConditionStatus::True,
-                ConditionReason::SecretSynced,
-                "secret synced",
-            ),
+            ready: ready(&applied.change),
             stalled: None,
             happening: written(target, &applied.change),
         },
@@ -88,9 +84,24 @@ fn verdict(target: &str, result: &Result<Applied, SyncError>, last_text: u64) ->
     }
 }
 
+fn ready(change: &Change) -> Condition {
+    let (reason, message) = match change {
+        Change::None | Change::Created { .. } | Change::Updated { .. } => (ConditionReason::SecretSynced, "secret synced"),
+        Change::Missing => (
+            ConditionReason::SecretMissing,
+            "the target does not exist, and creationPolicy Merge leaves it to others to create; it is merged into once it is there",
+        ),
+        Change::Deleted | Change::Gone => {
+            (ConditionReason::SecretDeleted, "everything it was made of is gone from Vault, so the secret was deleted")
+        }
+    };
+    Condition::new(ConditionType::Ready, ConditionStatus::True, reason, message)
+}
+
 fn written(target: &str, change: &Change) -> Option<Happening> {
     let (reason, note) = match change {
-        Change::None => return None,
+        Change::None | Change::Missing | Change::Gone => return None,
+        Change::Deleted => ("Deleted", format!("deleted Secret \"{target}\", whose source is gone from Vault")),
         Change::Created { .. } => ("Created", format!("created Secret \"{target}\"")),
         Change::Updated { dropped, .. } if dropped.is_empty() => ("Updated", format!("updated Secret \"{target}\"")),
         Change::Updated { dropped, .. } => {
@@ -163,7 +174,9 @@ fn body(
         fields.insert("binding".to_owned(), json!({"name": reported.binding}));
         let version = match &applied.change {
             Change::Created { resource_version } | Change::Updated { resource_version, .. } => Some(resource_version.clone()),
-            Change::None => memory.target.as_ref().map(|target| target.revision.to_string()),
+            Change::None | Change::Missing | Change::Deleted | Change::Gone => {
+                memory.target.as_ref().map(|target| target.revision.to_string())
+            }
         };
         if let Some(target) = &memory.target {
             fields.insert("target".to_owned(), json!({"uid": target.uid, "resourceVersion": version}));
@@ -175,9 +188,10 @@ fn body(
 fn log(object: &Observed, result: &Result<Applied, SyncError>, is_news: bool) {
     let (namespace, name) = (&object.key.namespace, &object.key.name);
     match result {
-        Ok(Applied { change: Change::None, .. }) => tracing::debug!(%namespace, %name, "secret is up to date"),
+        Ok(Applied { change: Change::None | Change::Missing | Change::Gone, .. }) => tracing::debug!(%namespace, %name, "secret is up to date"),
         Ok(Applied { change: Change::Created { .. }, .. }) => tracing::info!(%namespace, %name, "secret created"),
         Ok(Applied { change: Change::Updated { .. }, .. }) => tracing::info!(%namespace, %name, "secret updated"),
+        Ok(Applied { change: Change::Deleted, .. }) => tracing::info!(%namespace, %name, "secret deleted"),
         Err(error) if is_news => tracing::warn!(%namespace, %name, %error, "sync failed"),
         Err(error) => tracing::debug!(%namespace, %name, %error, "sync failed again"),
     }

@@ -169,10 +169,6 @@ async fn tell(
     validated: &Result<Valid, StoreError>,
     ready: &Condition,
 ) {
-    match validated {
-        Ok(_) => tracing::info!(store = %key, namespace = key.namespace.as_deref(), "store validated"),
-        Err(error) => tracing::warn!(store = %key, namespace = key.namespace.as_deref(), %error, "store is not ready"),
-    }
     let (severity, reason) = match validated {
         Ok(_) => (Severity::Normal, match validated {
             Ok(Valid { is_unchecked: true, .. }) => ConditionReason::ValidationUnknown.as_str(),
@@ -189,7 +185,13 @@ async fn tell(
         uid: Some(store.uid.to_string()),
         ..ObjectReference::default()
     };
-    shared.recorder.publish(reference, &happening).await;
+    let is_news = shared.recorder.publish(reference, &happening).await;
+    let namespace = key.namespace.as_deref();
+    match validated {
+        Ok(_) => tracing::info!(store = %key, namespace, "store validated"),
+        Err(error) if is_news => tracing::warn!(store = %key, namespace, %error, "store is not ready"),
+        Err(error) => tracing::debug!(store = %key, namespace, %error, "store ends with its namespace"),
+    }
 }
 
 async fn write(shared: &Shared, key: &StoreKey, store: &StoreEntry, next: &SecretStoreStatus) -> Result<(), ApiServerError> {

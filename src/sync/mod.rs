@@ -2,17 +2,21 @@
 //! one that is passed in.
 //!
 //! ```text
-//! spec ──► wanted ──► (the controller reads Vault) ──► select ──► secret ──► plan ──► (the controller writes)
-//!   └────► due                                                        ▲
-//!                                            the target as it stands ─┘
+//! spec ──► source ──► (the controller reads Vault) ──► collect ──► secret ──► plan ──► (the controller writes)
+//!   └────► due                        select, rewrite, keys, decode             ▲
+//!                                                        the target as it stands ┘
 //! ```
 
+pub mod collect;
 pub mod conditions;
+pub mod decode;
 pub mod due;
 pub mod hash;
+pub mod keys;
 pub mod plan;
 pub mod remote_key;
+pub mod rewrite;
 pub mod secret;
 pub mod select;
+pub mod source;
 pub mod spec;
-pub mod wanted;

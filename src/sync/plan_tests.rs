@@ -21,7 +21,7 @@ fn with_origin<T>(run: impl FnOnce(Origin<'_>) -> T) -> T {
 }
 
 fn desired(entries: &[(&str, &str)]) -> Desired {
-    with_origin(|origin| Desired::owned(origin, data(entries)))
+    with_origin(|origin| Desired::new(origin, data(entries)).marked(origin, CreationPolicy::Owner))
 }
 
 /// A Secret as we would have left it.
@@ -41,8 +41,21 @@ fn synced(entries: &[(&str, &str)]) -> Standing {
 }
 
 fn planned(wanted: &[(&str, &str)], standing: Option<&Standing>) -> Result<Plan<'static>, TargetError> {
-    let desired = Box::leak(Box::new(desired(wanted)));
-    with_origin(|origin| plan(origin, desired, standing))
+    planned_by(Policy::default(), wanted, standing)
+}
+
+fn planned_by(
+    policy: Policy,
+    wanted: &[(&str, &str)],
+    standing: Option<&Standing>,
+) -> Result<Plan<'static>, TargetError> {
+    let desired = with_origin(|origin| Desired::new(origin, data(wanted)).marked(origin, policy.creation));
+    let desired = Box::leak(Box::new(desired));
+    with_origin(|origin| plan(origin, policy, desired, standing))
+}
+
+fn by(creation: CreationPolicy) -> Policy {
+    Policy { creation, ..Policy::default() }
 }
 
 fn owner(kind: &str, api_version: &str, name: &str, uid: &str) -> OwnerReference {
@@ -72,8 +85,8 @@ fn an_equal_target_is_kept() {
 #[test]
 fn a_differing_target_is_replaced_on_the_version_that_was_read() {
     let plan = planned(&[("a", "2")], Some(&synced(&[("a", "1"), ("b", "1")]))).unwrap();
-    let Plan::Replace { write, uid, resource_version, dropped } = plan else { panic!("{plan:?}") };
-    assert_eq!((uid.as_str(), resource_version.as_str()), ("s", "7"));
+    let Plan::Replace { write, of, dropped } = plan else { panic!("{plan:?}") };
+    assert_eq!((of.uid.as_str(), of.resource_version.as_str()), ("s", "7"));
     assert_eq!(*write.data, data(&[("a", "2")]));
     assert!(dropped.is_empty(), "a key of our own that left is no news");
 }
@@ -144,4 +157,70 @@ fn what_kubernetes_can_not_change_is_an_error_with_the_fix() {
     assert_eq!(planned(&[("a", "2")], Some(&immutable)), Err(TargetError::Immutable));
     let deleting = Standing { deleting: true, ..synced(&[("a", "1")]) };
     assert!(planned(&[("a", "1")], Some(&deleting)).unwrap_err().passes());
+}
+
+#[test]
+fn orphan_creates_without_an_owner_and_takes_its_own_reference_off() {
+    let orphan = by(CreationPolicy::Orphan);
+    let Ok(Plan::Create(write)) = planned_by(orphan, &[("a", "1")], None) else { panic!() };
+    assert!(write.owner_references.is_empty());
+    let Ok(Plan::Replace { write, .. }) = planned_by(orphan, &[("a", "1")], Some(&synced(&[("a", "1")]))) else { panic!() };
+    assert!(write.owner_references.is_empty());
+}
+
+#[test]
+fn merge_never_creates_and_leaves_the_keys_of_others_alone() {
+    let merge = by(CreationPolicy::Merge);
+    assert_eq!(planned_by(merge, &[("a", "1")], None), Ok(Plan::Missing));
+    let theirs = Standing {
+        owner_references: vec![owner("Certificate", "cert-manager.io/v1", "db", "3")],
+        data: data(&[("theirs", "x"), ("old", "1"), ("a", "0")]),
+        ours: crate::sync::secret::Ours { data: ["old".to_owned(), "a".to_owned()].into(), ..Default::default() },
+        type_: OPAQUE.into(),
+        ..Standing::default()
+    };
+    let Ok(Plan::Replace { write, dropped, .. }) = planned_by(merge, &[("a", "1")], Some(&theirs)) else { panic!() };
+    assert_eq!(*write.data, data(&[("a", "1"), ("theirs", "x")]));
+    assert_eq!(write.owner_references, theirs.owner_references);
+    assert!(dropped.is_empty(), "a key of our own that left is no news: {dropped:?}");
+    assert!(matches!(planned_by(by(CreationPolicy::CreateOrMerge), &[("a", "1")], None), Ok(Plan::Create(_))));
+}
+
+#[test]
+fn none_writes_nothing() {
+    let none = by(CreationPolicy::None);
+    assert_eq!(planned_by(none, &[("a", "1")], None), Ok(Plan::Keep));
+    assert_eq!(planned_by(none, &[("a", "1")], Some(&synced(&[("a", "2")]))), Ok(Plan::Keep));
+}
+
+#[test]
+fn only_what_is_certainly_ours_goes_with_its_source() {
+    let gone = Policy { is_gone: true, ..Policy::default() };
+    let ours = synced(&[("a", "1")]);
+    assert_eq!(planned_by(gone, &[], Some(&ours)), Ok(Plan::Delete(ours.version())));
+    assert_eq!(planned_by(gone, &[], None), Ok(Plan::Gone));
+    let unlabelled = Standing { labels: BTreeMap::new(), ..ours.clone() };
+    assert_eq!(planned_by(gone, &[], Some(&unlabelled)), Ok(Plan::Gone));
+    let unowned = Standing { owner_references: Vec::new(), ..ours };
+    assert_eq!(planned_by(gone, &[], Some(&unowned)), Ok(Plan::Gone));
+}
+
+#[test]
+fn another_type_makes_our_secret_anew_and_is_an_error_for_any_other() {
+    let typed = |standing: &Standing| {
+        let desired = Box::leak(Box::new(Desired { type_: Some("kubernetes.io/tls".into()), ..desired(&[("a", "1")]) }));
+        with_origin(|origin| plan(origin, Policy::default(), desired, Some(standing)))
+    };
+    assert!(matches!(typed(&synced(&[("a", "1")])), Ok(Plan::Recreate { .. })));
+    let adopted = Standing { owner_references: Vec::new(), labels: BTreeMap::new(), ..synced(&[("a", "1")]) };
+    assert!(matches!(typed(&adopted), Err(TargetError::Type { .. })));
+}
+
+#[test]
+fn an_immutable_spec_makes_the_secret_immutable() {
+    let immutable = Policy { immutable: true, ..Policy::default() };
+    let Ok(Plan::Create(write)) = planned_by(immutable, &[("a", "1")], None) else { panic!() };
+    assert!(write.immutable);
+    let Ok(Plan::Replace { write, .. }) = planned_by(immutable, &[("a", "1")], Some(&synced(&[("a", "1")]))) else { panic!() };
+    assert!(write.immutable);
 }

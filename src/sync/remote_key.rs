@@ -63,6 +63,33 @@ pub fn metadata_path(secret: &KvPath) -> Result<String, RemoteKeyError> {
     }
 }
 
+/// Where a folder's secrets are read, and where it is listed and its metadata are. An empty folder is the whole mount, which
+/// the store then has to name.
+pub fn folder(store_path: Option<&str>, version: KvVersion, folder: &str) -> Result<(String, String), RemoteKeyError> {
+    let store_path = store_path.map(trim).filter(|path| !path.is_empty());
+    let data = match (store_path, trim(folder)) {
+        (None, "") => return Err(RemoteKeyError::Empty),
+        (Some(store_path), "") => {
+            let mount = mount_of(checked(store_path)?, version);
+            match version {
+                KvVersion::V1 => mount.to_owned(),
+                KvVersion::V2 => format!("{mount}/data"),
+            }
+        }
+        (None, mount) if !mount.contains('/') && version == KvVersion::V2 => format!("{}/data", checked(mount)?),
+        (None, mount) if !mount.contains('/') => checked(mount)?.to_owned(),
+        (store_path, folder) => resolve(store_path, version, folder)?.path,
+    };
+    let metadata = match version {
+        KvVersion::V1 => data.clone(),
+        KvVersion::V2 => match data.strip_suffix("/data") {
+            Some(mount) => format!("{mount}/metadata"),
+            None => data.replacen("/data/", "/metadata/", 1),
+        },
+    };
+    Ok((data, metadata))
+}
+
 /// Splits the flat form `path#property`; without `#` the whole secret is meant. A property may hold further `#`
 /// (`list.#`), a path may not.
 pub fn split_flat(remote_key: &str) -> Result<(&str, Option<&str>), RemoteKeyError> {
@@ -166,6 +193,25 @@ mod tests {
         assert_eq!(metadata_path(&path).unwrap(), "secret/test/metadata/not/real");
         let path = resolve(Some("kv"), V1, "x").unwrap();
         assert_eq!(metadata_path(&path), Err(RemoteKeyError::NoMetadata));
+    }
+
+    #[test]
+    fn a_folder_is_listed_beside_its_data() {
+        let table = [
+            (Some("kv"), V2, "", "kv/data", "kv/metadata"),
+            (Some("kv/data"), V2, "team/a", "kv/data/team/a", "kv/metadata/team/a"),
+            (Some("kv"), V1, "", "kv", "kv"),
+            (Some("kv"), V1, "team", "kv/team", "kv/team"),
+            (None, V2, "secret", "secret/data", "secret/metadata"),
+            (None, V2, "secret/team", "secret/data/team", "secret/metadata/team"),
+            (None, V1, "secret/team", "secret/team", "secret/team"),
+        ];
+        for (store_path, version, path, data, metadata) in table {
+            let found = folder(store_path, version, path);
+            assert_eq!(found, Ok((data.to_owned(), metadata.to_owned())), "{store_path:?} {version:?} {path}");
+        }
+        assert_eq!(folder(None, V2, ""), Err(RemoteKeyError::Empty));
+        assert!(folder(Some("kv"), V2, "../sys").is_err());
     }
 
     #[test]

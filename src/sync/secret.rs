@@ -1,8 +1,9 @@
 //! The Secret as it stands, and as it should be.
 
-use crate::api::names;
+use crate::api::{CreationPolicy, names};
 use crate::sync::hash;
-use crate::sync::select::SecretValue;
+use crate::sync::keys::Values;
+use crate::sync::plan::Version;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -60,26 +61,33 @@ pub struct Desired {
     pub annotations: BTreeMap<String, String>,
     /// Its type, where the spec says one.
     pub type_: Option<String>,
-    /// All of its data.
-    pub data: BTreeMap<String, SecretValue>,
+    /// Finalizers that it should have; others on it stay.
+    pub finalizers: Vec<String>,
+    /// Our data; others' keys stay only where the policy merges.
+    pub data: Values,
 }
 
 impl Desired {
-    /// The Secret that `origin` owns and that holds `data`: with the labels and annotations of its ExternalSecret, who
-    /// made it, and the hash by which an edit is noticed.
-    pub fn owned(origin: Origin<'_>, data: BTreeMap<String, SecretValue>) -> Self {
-        let mut labels = origin.labels.clone();
-        labels.insert(names::LABEL_MANAGED.to_owned(), names::LABEL_MANAGED_VALUE.to_owned());
-        labels.insert(names::LABEL_CREATED_BY.to_owned(), origin.created_by());
-        let mut annotations = origin.annotations.clone();
-        annotations.insert(names::ANNOTATION_DATA_HASH.to_owned(), hash::data_hash(borrowed(&data)));
-        Self { labels, annotations, type_: None, data }
+    /// The Secret that holds `data`, with the labels and annotations of its ExternalSecret.
+    pub fn new(origin: Origin<'_>, data: Values) -> Self {
+        Self { labels: origin.labels.clone(), annotations: origin.annotations.clone(), data, ..Self::default() }
     }
 
-    /// Tells it from another: its data stands in it by the hash in the annotations.
-    pub fn fingerprint(&self) -> u64 {
+    /// Adds our marks: that it is managed, who made it where it is owned, and the hash by which an edit is noticed.
+    pub fn marked(mut self, origin: Origin<'_>, policy: CreationPolicy) -> Self {
+        self.labels.insert(names::LABEL_MANAGED.to_owned(), names::LABEL_MANAGED_VALUE.to_owned());
+        if policy == CreationPolicy::Owner {
+            self.labels.insert(names::LABEL_CREATED_BY.to_owned(), origin.created_by());
+        }
+        let hash = hash::data_hash(borrowed(&self.data));
+        self.annotations.insert(names::ANNOTATION_DATA_HASH.to_owned(), hash);
+        self
+    }
+
+    /// Tells it, as the Secret `name`, from another: its data stands in it by the hash in the annotations.
+    pub fn fingerprint(&self, name: &str) -> u64 {
         let mut hasher = DefaultHasher::new();
-        (&self.labels, &self.annotations, &self.type_).hash(&mut hasher);
+        (name, &self.labels, &self.annotations, &self.type_).hash(&mut hasher);
         hasher.finish()
     }
 }
@@ -106,7 +114,7 @@ pub struct Standing {
     /// Who owns it.
     pub owner_references: Vec<OwnerReference>,
     /// Its data.
-    pub data: BTreeMap<String, SecretValue>,
+    pub data: Values,
     /// What our field manager wrote of it.
     pub ours: Ours,
 }
@@ -128,21 +136,29 @@ impl Standing {
         self.owner_references.iter().find(|owner| owner.controller == Some(true))
     }
 
-    /// Whether it is as we left it: labelled as ours, and its data fits its hash.
-    pub fn is_intact(&self) -> bool {
+    /// Whether it is as we left it: labelled as ours, and its data fits its hash. Where keys of others stay, only those
+    /// that are ours count.
+    pub fn is_intact(&self, merges: bool) -> bool {
+        let counts = |key: &str| !merges || self.ours.data.contains(key);
+        let data = borrowed(&self.data).filter(|(key, _)| counts(key));
         let hash = self.annotations.get(names::ANNOTATION_DATA_HASH);
-        self.labels.contains_key(names::LABEL_MANAGED)
-            && hash.is_some_and(|hash| *hash == hash::data_hash(borrowed(&self.data)))
+        self.labels.contains_key(names::LABEL_MANAGED) && hash.is_some_and(|hash| *hash == hash::data_hash(data))
+    }
+
+    /// Which version of it this is.
+    pub fn version(&self) -> Version {
+        Version { uid: self.uid.clone(), resource_version: self.resource_version.clone() }
     }
 }
 
-fn borrowed(data: &BTreeMap<String, SecretValue>) -> impl Iterator<Item = (&str, &[u8])> {
+fn borrowed(data: &Values) -> impl Iterator<Item = (&str, &[u8])> {
     data.iter().map(|(key, value)| (key.as_str(), &**value))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sync::select::SecretValue;
 
     #[test]
     fn a_field_manager_is_named_as_eso_names_it() {
@@ -160,11 +176,11 @@ mod tests {
         let labels = BTreeMap::from([("team".to_owned(), "a".to_owned())]);
         let origin = Origin { namespace: "ns", name: "db", uid: "u", labels: &labels, annotations: &BTreeMap::new() };
         let data = BTreeMap::from([("k".to_owned(), SecretValue::new(b"v".to_vec()))]);
-        let Desired { labels, annotations, data, .. } = Desired::owned(origin, data);
+        let Desired { labels, annotations, data, .. } = Desired::new(origin, data).marked(origin, CreationPolicy::Owner);
         assert_eq!(labels.get("team").map(String::as_str), Some("a"));
         let mut standing = Standing { labels, annotations, data, ..Standing::default() };
-        assert!(standing.is_intact());
+        assert!(standing.is_intact(false));
         standing.data.insert("k".to_owned(), SecretValue::new(b"w".to_vec()));
-        assert!(!standing.is_intact());
+        assert!(!standing.is_intact(false));
     }
 }

@@ -86,12 +86,9 @@ impl<'a> Document<'a> {
         self.fields.iter().map(|(key, value)| (key.as_str(), value_bytes(value.get())))
     }
 
-    /// The JSON text at `property`, for a nested `dataFrom.extract`.
-    pub fn nested(&self, property: &str) -> Result<Zeroizing<String>, SelectError> {
-        match self.fields.get(property) {
-            Some(value) => Ok(Zeroizing::new(value.get().to_owned())),
-            None => at_path(self.canonical()?, property, |found| found.json().to_owned()).map(Zeroizing::new),
-        }
+    /// Every top-level key with its value's JSON text, in order.
+    pub fn fields(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.fields.iter().map(|(key, value)| (key.as_str(), value.get()))
     }
 
     fn follow(&self, path: &str) -> Result<SecretValue, SelectError> {
@@ -155,6 +152,13 @@ fn write_value(json: &str, out: &mut String, depth: usize) -> Result<(), SelectE
                 write_value(item.get(), out, depth + 1)?;
             }
             out.push(']');
+            Ok(())
+        }
+        Some(b'"') => {
+            // Read and written anew, because Go's servers escape `<`, `>` and `&` where JSON does not ask for it.
+            let text = Zeroizing::new(serde_json::from_str::<String>(json).map_err(|_| SelectError::NotAnObject)?);
+            let plain = serde_json::to_string(&*text).map(Zeroizing::new).map_err(|_| SelectError::NotAnObject)?;
+            out.push_str(&plain);
             Ok(())
         }
         _ => {
@@ -224,6 +228,8 @@ mod tests {
         let whole = Document::parse(json).unwrap();
         assert_eq!(&*whole.select(None).unwrap(), br#"{"a":"<x>","b":1.0}"#);
         assert_eq!(select(json, "").as_deref(), Ok(r#"{"a":"<x>","b":1.0}"#));
+        let escaped = r#"{"a":{"b":"\u003c\u0026\u003e \" \n é"}}"#;
+        assert_eq!(select(escaped, "").as_deref(), Ok(r#"{"a":{"b":"<&> \" \n é"}}"#), "as plain as JSON allows");
     }
 
     #[test]

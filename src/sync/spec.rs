@@ -1,8 +1,6 @@
 //! What an ExternalSecret's spec means, and what of it can't be done.
 
-use crate::api::{
-    CreationPolicy, DeletionPolicy, ExternalSecretSpec, MetadataPolicy, RefreshPolicy, RemoteRef, SourceRef, StoreRef,
-};
+use crate::api::{DeletionPolicy, ExternalSecretSpec, RefreshPolicy, SourceRef, StoreRef};
 use crate::sync::due::Schedule;
 use crate::sync::remote_key::RemoteKeyError;
 use thiserror::Error;
@@ -36,7 +34,21 @@ pub enum SpecError {
         /// The entry, as it stands in a manifest.
         entry: String,
     },
-    /// A flat key that can't be split.
+    /// An entry of `dataFrom` has none or more than one of its forms.
+    #[error("{entry} needs exactly one of extract and find")]
+    OneOfDataFrom {
+        /// The entry, as it stands in a manifest.
+        entry: String,
+    },
+    /// A regular expression that does not compile, or grows too large.
+    #[error("{entry}: the regular expression {regexp:?} can't be used; write Go's RE2 syntax (no look-around, no back-references)")]
+    Regex {
+        /// The entry, as it stands in a manifest.
+        entry: String,
+        /// As it is written.
+        regexp: String,
+    },
+    /// A key that can't be split, or means no path.
     #[error("{entry}: {source}")]
     Key {
         /// The entry, as it stands in a manifest.
@@ -45,7 +57,7 @@ pub enum SpecError {
         source: RemoteKeyError,
     },
     /// A pinned version that is no number.
-    #[error("{entry}.remoteRef.version {version:?} is not a version of a KV secret; write a number such as \"3\"")]
+    #[error("{entry}: version {version:?} is not a version of a KV secret; write a number such as \"3\"")]
     Version {
         /// The entry, as it stands in a manifest.
         entry: String,
@@ -96,30 +108,13 @@ pub fn check(spec: &ExternalSecretSpec) -> Result<(), SpecError> {
     let unbuilt = [
         (target.manifest.is_some(), "spec.target.manifest", "only Secrets are written"),
         (target.template.is_some(), "spec.target.template", REMOVE),
-        (target.immutable, "spec.target.immutable", REMOVE),
-        (!spec.data_from.is_empty(), "spec.dataFrom", "list the keys under spec.data"),
         (spec.sync_windows.is_some(), "spec.syncWindows", REMOVE),
-        (target.creation_policy != CreationPolicy::Owner, "spec.target.creationPolicy", "only Owner is; remove the field"),
         (target.deletion_policy != DeletionPolicy::Retain, "spec.target.deletionPolicy", "only Retain is; remove the field"),
     ];
     if let Some((_, field, advice)) = unbuilt.into_iter().find(|(is_asked, ..)| *is_asked) {
         return Err(SpecError::NotBuilt { field: field.to_owned(), advice });
     }
-    spec.data.iter().enumerate().try_for_each(|(position, entry)| {
-        entry.remote_ref.as_ref().map_or(Ok(()), |remote| check_remote_ref(&format!("spec.data[{position}]"), remote))
-    })
-}
-
-fn check_remote_ref(entry: &str, remote: &RemoteRef) -> Result<(), SpecError> {
-    let unbuilt = [
-        (remote.metadata_policy != MetadataPolicy::None, "metadataPolicy"),
-        (remote.decoding_strategy != Default::default(), "decodingStrategy"),
-        (remote.null_byte_policy != Default::default(), "nullBytePolicy"),
-    ];
-    match unbuilt.into_iter().find(|(is_asked, _)| *is_asked) {
-        Some((_, field)) => Err(SpecError::NotBuilt { field: format!("{entry}.remoteRef.{field}"), advice: REMOVE }),
-        None => Ok(()),
-    }
+    Ok(())
 }
 
 fn generators(spec: &ExternalSecretSpec) -> impl Iterator<Item = String> {

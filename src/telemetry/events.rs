@@ -56,13 +56,19 @@ impl Recorder {
     }
 
     /// Publishes `happening` on the object. An event that can't be written is logged and forgotten: the condition holds
-    /// the same text, and no sync may fail over an event.
-    pub async fn publish(&self, regarding: ObjectReference, happening: &Happening) {
+    /// the same text, and no sync may fail over an event. False where the namespace is going away: what happens in it
+    /// then is no news to anybody.
+    pub async fn publish(&self, regarding: ObjectReference, happening: &Happening) -> bool {
         let namespace = regarding.namespace.as_deref().unwrap_or("default").to_owned();
         let event = self.event(&namespace, regarding, happening, Timestamp::now());
         let api: Api<Event> = Api::namespaced(self.client.clone(), &namespace);
-        if let Err(error) = api.create(&PostParams::default(), &event).await {
-            tracing::warn!(%namespace, reason = happening.reason, %error, "could not publish an event");
+        match api.create(&PostParams::default(), &event).await {
+            Ok(_) => true,
+            Err(kube::Error::Api(status)) if is_namespace_ending(&status) => false,
+            Err(error) => {
+                tracing::warn!(%namespace, reason = happening.reason, %error, "could not publish an event");
+                true
+            }
         }
     }
 
@@ -84,6 +90,11 @@ impl Recorder {
             ..Default::default()
         }
     }
+}
+
+/// A namespace that is being deleted takes no new objects; one that is gone has no place for them.
+fn is_namespace_ending(status: &kube::core::Status) -> bool {
+    status.code == 404 || status.code == 403 && status.message.contains("because it is being terminated")
 }
 
 /// The longest start of `text` that fits into `limit` bytes and ends between two characters.

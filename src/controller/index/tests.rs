@@ -113,7 +113,7 @@ fn a_store_wakes_its_dependents_by_how_they_are() {
     assert_eq!(index.apply_store(store_key(), store(1)), [], "a status or label of a store wakes nobody");
     let well = apply(&mut index, "well", 1, "t").unwrap();
     let unwell = apply(&mut index, "unwell", 1, "u").unwrap();
-    remember(&mut index, well, |memory| memory.succeeded(Instant::now(), 1, None));
+    remember(&mut index, well, |memory| memory.last.success = Some(Instant::now()));
     remember(&mut index, unwell, |memory| memory.failed(false));
     assert_eq!(index.mend_dependents(&store_key(), false), [Wake::ExternalSecret(unwell, Lane::Urgent)]);
     assert!(index.begin(unwell).unwrap().mended);
