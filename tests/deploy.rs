@@ -40,6 +40,7 @@ async fn the_manifests_are_all_the_operator_needs() -> Result {
     uses_a_cluster_store(stack).await?;
     updates(stack).await?;
     restores(kube).await?;
+    moves(kube).await?;
     lets_go(kube).await?;
     events(kube).await?;
     let log = operator.log();
@@ -216,18 +217,36 @@ async fn restores(kube: &Kube) -> Result {
     password(kube, "dHdv").await
 }
 
+/// A renamed target: the new Secret comes, the old one goes.
+async fn moves(kube: &Kube) -> Result {
+    let renamed = json!({
+        "apiVersion": "external-secrets.io/v1", "kind": "ExternalSecret", "metadata": {"name": "app"},
+        "spec": {
+            "secretStoreRef": {"name": "vault"}, "target": {"name": "moved"},
+            "data": [{"secretKey": "password", "remoteKey": "app#password"}],
+        },
+    });
+    kube.apply(&renamed.to_string(), "default").await?;
+    gone(kube, SECRET).await
+}
+
 /// Objects that External Secrets Operator left go when they are deleted, though it is not there to let them.
 async fn lets_go(kube: &Kube) -> Result {
     for path in [EXTERNAL_SECRETS, STORES] {
         let path = format!("{path}/from-eso");
         kube.request(Method::DELETE, &path, None).await?;
-        wait_until(&format!("the end of {path}"), SOON, async || match kube.request(Method::GET, &path, None).await {
-            Err(error) if error.status() == Some(404) => Ok(()),
-            Ok(object) => Err(object["metadata"].to_string()),
-            Err(error) => Err(error.to_string()),
-        })
-        .await?;
+        gone(kube, &path).await?;
     }
+    Ok(())
+}
+
+async fn gone(kube: &Kube, path: &str) -> Result {
+    wait_until(&format!("the end of {path}"), SOON, async || match kube.request(Method::GET, path, None).await {
+        Err(error) if error.status() == Some(404) => Ok(()),
+        Ok(object) => Err(object["metadata"].to_string()),
+        Err(error) => Err(error.to_string()),
+    })
+    .await?;
     Ok(())
 }
 
