@@ -1,15 +1,17 @@
 //! Why an ExternalSecret or a store could not be brought to where it should be: one type for each, with the place and what
 //! to do. None of them holds a value or a credential.
 
+use crate::api::ConditionReason;
 use crate::controller::key::{ObjectKey, StoreKey};
 use crate::sync::collect::SourceError;
 use crate::sync::conditions::ConditionsError;
 use crate::sync::plan::TargetError;
 use crate::sync::spec::SpecError;
 use crate::telemetry::events::truncated;
-use crate::vault::{Retry, VaultError};
+use crate::vault::{ErrorKind, Retry, VaultError};
 use thiserror::Error;
 
+const CONFIRM: &str = crate::api::names::ANNOTATION_CONFIRM_DELETION;
 /// How much of a text that the API server sent is told.
 const MAX_QUOTED: usize = 500;
 
@@ -51,6 +53,14 @@ pub enum SyncError {
     /// The API server refused or failed.
     #[error(transparent)]
     ApiServer(#[from] ApiServerError),
+    /// Its source is gone, and so are many others'.
+    #[error("the source is gone from Vault, and so are so many others of {store} within a minute that nothing is deleted; if it is meant: kubectl annotate externalsecret {name} {CONFIRM}=$(date -u +%F)")]
+    Braked {
+        /// Whose targets go.
+        store: StoreKey,
+        /// The ExternalSecret.
+        name: String,
+    },
     /// All of it took too long.
     #[error("the sync was given up after {seconds} s; the server or the API server answers too slowly, and it is tried again")]
     Deadline {
@@ -227,6 +237,15 @@ impl SyncError {
             other => other.is_hopeless(),
         }
     }
+
+    /// What `Stalled` says of it.
+    pub fn stalled_reason(&self) -> ConditionReason {
+        match self {
+            Self::Vault { source, .. } => vault_stalled_reason(source),
+            Self::Store { source, .. } => source.stalled_reason(),
+            _ => ConditionReason::InvalidSpec,
+        }
+    }
 }
 
 impl StoreError {
@@ -238,5 +257,22 @@ impl StoreError {
             Self::Reference { source, .. } => !matches!(source, ReferenceError::ApiServer(_) | ReferenceError::NotFound { .. }),
             _ => true,
         }
+    }
+
+    /// What `Stalled` says of it.
+    pub fn stalled_reason(&self) -> ConditionReason {
+        match self {
+            Self::Vault(error) => vault_stalled_reason(error),
+            _ => ConditionReason::InvalidSpec,
+        }
+    }
+}
+
+fn vault_stalled_reason(error: &VaultError) -> ConditionReason {
+    match error.kind() {
+        ErrorKind::EmptyCredential { .. } | ErrorKind::LoginRefused { .. } | ErrorKind::TokenRefused { .. } => {
+            ConditionReason::CredentialsRefused
+        }
+        _ => ConditionReason::InvalidSpec,
     }
 }

@@ -65,13 +65,10 @@ fn verdict(target: &str, result: &Result<Applied, SyncError>, last_text: u64) ->
             let message = error.to_string();
             let reason = ConditionReason::SecretSyncedError;
             let is_new = last_text != text_hash(Some((reason.as_str(), &message)));
-            let stalled_reason = match error {
-                SyncError::Vault { .. } | SyncError::Store { .. } => ConditionReason::CredentialsRefused,
-                _ => ConditionReason::InvalidSpec,
-            };
-            let stalled = |status| Condition::new(ConditionType::Stalled, status, stalled_reason, message.clone());
+            let stalled =
+                |reason| Condition::new(ConditionType::Stalled, ConditionStatus::True, reason, message.clone());
             Verdict {
-                stalled: error.is_stalled().then(|| stalled(ConditionStatus::True)),
+                stalled: error.is_stalled().then(|| stalled(error.stalled_reason())),
                 happening: is_new.then(|| Happening {
                     severity: Severity::Warning,
                     reason: "UpdateFailed",
@@ -198,7 +195,7 @@ fn log(object: &Observed, result: &Result<Applied, SyncError>, is_news: bool) {
 }
 
 /// The object that an event is about.
-fn reference(object: &Observed) -> ObjectReference {
+pub fn reference(object: &Observed) -> ObjectReference {
     ObjectReference {
         api_version: Some(format!("{}/{}", names::GROUP, names::VERSION)),
         kind: Some(names::KIND_EXTERNAL_SECRET.to_owned()),

@@ -135,10 +135,7 @@ fn conditions(
         Err(error) => {
             let reason = ConditionReason::InvalidProviderConfig;
             let ready = Condition::new(ConditionType::Ready, ConditionStatus::False, reason, error.to_string());
-            let reason = match error {
-                StoreError::Vault(_) => ConditionReason::CredentialsRefused,
-                _ => ConditionReason::InvalidSpec,
-            };
+            let reason = error.stalled_reason();
             let stalled = Condition::new(ConditionType::Stalled, ConditionStatus::True, reason, error.to_string());
             (ready, error.is_stalled().then_some(stalled), None)
         }

@@ -33,7 +33,10 @@ impl Reader {
     pub(super) async fn secret(&self, path: &KvPath, urgency: Urgency) -> Result<KvSecret, VaultError> {
         let query = path.pinned.map(|version| ("version", version));
         let question = Question { call: Call::ReadSecret, action: Action::Read, path: &path.path, query, urgency };
-        let answer = self.caller.ask(question).await?;
+        let answer = match self.caller.ask(question).await {
+            Ok(answer) => answer,
+            Err(error) => return Err(self.denied(path, error).await),
+        };
         if answer.status == 404 {
             return Err(self.not_found(path, &answer).await);
         }
@@ -104,6 +107,17 @@ impl Reader {
                 (Ok(About::Hidden), _) => ErrorKind::NotFound { path: place, version: path.version }.into(),
             },
             (_, Some(version)) => ErrorKind::NoSuchVersion { path: place, version }.into(),
+        }
+    }
+
+    /// A policy for the mount's KV version does not cover the paths of the other: the version is then the cause to tell.
+    async fn denied(&self, path: &KvPath, error: VaultError) -> VaultError {
+        if !matches!(error.kind(), ErrorKind::Denied { .. }) {
+            return error;
+        }
+        match self.about(&path.path, path.version).await {
+            Ok(About::Known(mount)) => mount.mismatch(path.version).map_or(error, VaultError::from),
+            _ => error,
         }
     }
 
