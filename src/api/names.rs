@@ -33,6 +33,9 @@ pub const LABEL_CREATED_BY: &str = "reconcile.external-secrets.io/created-by";
 /// Annotation on a target: hex SHA3-224 of its data, so that an edit is seen without asking Vault.
 pub const ANNOTATION_DATA_HASH: &str = "reconcile.external-secrets.io/data-hash";
 
+/// Annotation by which a person lets Secrets go that the brake holds: the day's date, such as `2026-11-24`.
+pub const ANNOTATION_CONFIRM_DELETION: &str = "external-secrets-rs.io/confirm-deletion";
+
 /// Annotation that `kubectl apply` leaves behind; it is never copied to a target, for it holds a whole manifest.
 pub const ANNOTATION_LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
@@ -52,6 +55,9 @@ pub const FIELD_MANAGER_MAX: usize = 63;
 
 /// The field manager of status writes and of everything that isn't a target.
 pub const FIELD_MANAGER: &str = "external-secrets-rs";
+
+/// Field managers by which External Secrets Operator writes statuses: the name of its binary.
+pub const OTHER_OPERATORS: [&str; 2] = ["external-secrets", "external-secrets-controller"];
 
 /// Types of Secrets that a template may not make: both are credentials for the API server itself, and a template would
 /// turn the right to write an ExternalSecret into the right to mint them (CVE-2026-42876).

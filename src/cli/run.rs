@@ -41,6 +41,10 @@ pub struct Args {
     /// How to log: auto means text on a terminal, else JSON
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     log_format: Format,
+    /// How many Secrets of a store may be deleted within a minute because their source is gone from Vault (with
+    /// deletionPolicy: Delete); more than that, or half of a store's, wait for a person's word. 0 switches it off
+    #[arg(long, default_value_t = 50, value_name = "N")]
+    deletion_brake: usize,
     /// How often to check a store that has no refreshInterval of its own
     #[arg(long, default_value = "5m", value_name = "DURATION")]
     store_requeue_interval: GoDuration,
@@ -101,6 +105,7 @@ fn settings(args: &Args) -> Settings {
         namespace: args.namespace.clone().filter(|namespace| !namespace.is_empty()),
         controller_class: args.controller_class.clone(),
         concurrent: args.concurrent.into(),
+        deletion_brake: args.deletion_brake,
         store_requeue_interval: args.store_requeue_interval.as_std(),
         instance: std::env::var("POD_NAME").or_else(|_| std::env::var("HOSTNAME")).unwrap_or_else(|_| "external-secrets".to_owned()),
     }

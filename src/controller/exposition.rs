@@ -17,8 +17,17 @@ pub fn render(shared: &Shared) -> String {
     let mut out = shared.metrics.render();
     let index = shared.index.lock();
     external_secrets(&index, &mut out);
+    yielded(&index, &mut out);
     stores(&index, &mut out);
     out
+}
+
+/// How many objects are left to another operator that works on them.
+fn yielded(index: &Index, out: &mut String) {
+    let name = "external_secrets_yielded_objects";
+    write_header(out, name, "gauge", "ExternalSecrets left to another operator, whose status writes were seen");
+    let yielded = index.external_secrets().filter(|entry| entry.memory.yielded).count();
+    write_sample(out, name, &[], u64::try_from(yielded).unwrap_or(u64::MAX));
 }
 
 fn external_secrets(index: &Index, out: &mut String) {

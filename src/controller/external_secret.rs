@@ -2,6 +2,8 @@
 
 use crate::api::{CreationPolicy, DeletionPolicy, ExternalSecret, ExternalSecretSpec, from_slice, names};
 use crate::controller::apply::{self, Applied, Change, Known};
+use crate::controller::coexistence;
+use crate::controller::deletion;
 use crate::controller::error::SyncError;
 use crate::controller::gather::gather;
 use crate::controller::index::{Job, Seen};
@@ -16,6 +18,7 @@ use crate::sync::due::{self, Due};
 use crate::sync::plan::{Policy, TargetError, is_as_left, is_made_by};
 use crate::sync::secret::{Desired, Origin};
 use crate::sync::spec;
+use crate::sync::windows::{self, Gate};
 use crate::vault::Urgency;
 use std::time::{Duration, Instant};
 
@@ -26,7 +29,7 @@ const STATUS_RETRY: Duration = Duration::from_secs(5);
 
 /// Looks at one ExternalSecret and does what is due. Answers when it is due next.
 pub async fn reconcile(shared: &Shared, id: Id, lane: Lane) -> Option<Instant> {
-    let job = shared.index.lock().begin(id)?;
+    let mut job = shared.index.lock().begin(id)?;
     if job.object.deleting {
         release(shared, &job.object).await;
         return None;
@@ -36,6 +39,9 @@ pub async fn reconcile(shared: &Shared, id: Id, lane: Lane) -> Option<Instant> {
         return None;
     }
     let schedule = parsed.as_ref().map_or(due::Schedule::OnChange, spec::schedule);
+    if let Some(later) = coexistence::yield_to(shared, id, &mut job, schedule).await {
+        return Some(later);
+    }
     let policy = parsed.as_ref().map(|spec| spec.target.creation_policy).unwrap_or_default();
     let drifted = policy != CreationPolicy::None && job.target.differs_from(job.memory.target.as_ref());
     let state = due::Now { unchanged: job.memory.is_unchanged(&job.object), drifted, mended: job.mended };
@@ -44,6 +50,9 @@ pub async fn reconcile(shared: &Shared, id: Id, lane: Lane) -> Option<Instant> {
         Due::At(at) => return Some(at),
         Due::Idle => return None,
         Due::Now => {}
+    }
+    if let Some(opens) = closed_until(&job, parsed.as_ref().ok(), state) {
+        return Some(opens);
     }
     let is_only_drift = drifted && due::due(schedule, &job.memory.last, due::Now { drifted: false, ..state }, now) != Due::Now;
     let target = match &parsed {
@@ -63,23 +72,44 @@ pub async fn reconcile(shared: &Shared, id: Id, lane: Lane) -> Option<Instant> {
     };
     let synced = async {
         let spec = parsed.map_err(spec::SpecError::from)?;
-        sync(shared, &job, &spec, &target, urgency).await
+        sync(shared, (id, &job), &spec, &target, urgency).await
     };
     let result = tokio::time::timeout(DEADLINE, synced).await;
     let result = result.unwrap_or(Err(SyncError::Deadline { seconds: DEADLINE.as_secs() }));
     conclude(shared, id, schedule, job, &target, result, now).await
 }
 
+/// When the spec's windows let this periodic refresh run, if not now. Changes, drift and a first sync don't wait.
+fn closed_until(job: &Job, spec: Option<&ExternalSecretSpec>, state: due::Now) -> Option<Instant> {
+    let windows = spec?.sync_windows.as_ref()?;
+    if !state.unchanged || state.drifted || state.mended || job.memory.last.success.is_none() {
+        return None;
+    }
+    let now = jiff::Timestamp::now();
+    // A schedule that can't be read is told by the sync itself.
+    match windows::gate(windows, now) {
+        Ok(Gate::ClosedUntil(at)) => {
+            let wait = Duration::try_from(at.duration_since(now)).unwrap_or_default();
+            Some(Instant::now() + wait.max(Duration::from_secs(1)))
+        }
+        Ok(Gate::Open) | Err(_) => None,
+    }
+}
+
 /// Reads, plans and applies. Answers what was done, and the fingerprint of what stands there now.
 async fn sync(
     shared: &Shared,
-    job: &Job,
+    (id, job): (Id, &Job),
     spec: &ExternalSecretSpec,
     target: &ObjectKey,
     urgency: Urgency,
 ) -> Result<(Applied, u64), SyncError> {
     spec::check(spec)?;
-    let collected = gather(&shared.stores, &job.object.key.namespace, spec, urgency).await?;
+    let mut collected = gather(&shared.stores, &job.object.key.namespace, spec, urgency).await?;
+    let follows = spec.target.deletion_policy == DeletionPolicy::Delete;
+    if follows && collected.is_all_gone() && job.target != Seen::Absent {
+        collected = deletion::confirm(shared, id, job, spec, collected).await?;
+    }
     // Known for certain only now that every store is open.
     if shared.index.lock().is_credential(target) {
         return Err(SyncError::Target { target: target.name.to_string(), source: TargetError::Credential });
@@ -87,7 +117,7 @@ async fn sync(
     let origin = origin(&job.object);
     let policy = Policy {
         creation: spec.target.creation_policy,
-        is_gone: collected.is_all_gone() && spec.target.deletion_policy == DeletionPolicy::Delete,
+        is_gone: follows && collected.is_all_gone(),
         immutable: spec.target.immutable,
     };
     let desired = Desired::new(origin, collected.data).marked(origin, policy.creation);

@@ -54,6 +54,8 @@ pub struct Memory {
     pub reported: Reported,
     /// Conditions that somebody else wrote, kept when ours are.
     pub foreign_conditions: Box<[Condition]>,
+    /// It was told that another operator works on the object.
+    pub yielded: bool,
     /// Syncs since the process started.
     pub calls: u32,
     /// Those that failed.

@@ -8,7 +8,9 @@
 
 pub mod api_secrets;
 mod apply;
+mod coexistence;
 mod connection;
+mod deletion;
 mod demand;
 pub mod error;
 mod exposition;

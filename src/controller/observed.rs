@@ -3,7 +3,7 @@
 use crate::api::names;
 use crate::controller::key::ObjectKey;
 use crate::sync::hash;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, ObjectMeta};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -72,6 +72,8 @@ pub struct Observed {
     pub deleting: bool,
     /// It carries ESO's finalizer, which would keep it from going away.
     pub has_eso_finalizer: bool,
+    /// When another operator last wrote its status, in seconds of Unix time.
+    pub foreign_status: Option<i64>,
 }
 
 impl Observed {
@@ -94,8 +96,18 @@ impl Observed {
             spec: spec?,
             deleting: metadata.deletion_timestamp.is_some(),
             has_eso_finalizer: finalizers.iter().any(|finalizer| finalizer == names::FINALIZER_EXTERNAL_SECRET),
+            foreign_status: foreign_status(metadata.managed_fields.as_deref().unwrap_or_default()),
         })
     }
+}
+
+/// When an operator other than ours, by its field manager, last wrote a status.
+fn foreign_status(fields: &[ManagedFieldsEntry]) -> Option<i64> {
+    let is_foreign = |entry: &&ManagedFieldsEntry| {
+        let manager = entry.manager.as_deref().unwrap_or_default();
+        entry.subresource.as_deref() == Some("status") && names::OTHER_OPERATORS.contains(&manager)
+    };
+    fields.iter().filter(is_foreign).filter_map(|entry| entry.time.as_ref()).map(|time| time.0.as_second()).max()
 }
 
 fn pairs(map: &BTreeMap<String, String>) -> impl Iterator<Item = (&str, &str)> {

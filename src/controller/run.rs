@@ -10,12 +10,15 @@ use crate::controller::settings::Settings;
 use crate::controller::shared::{Shared, SharedIndex};
 use crate::controller::stores::Stores;
 use crate::controller::{external_secret, secret_store, wake, watch};
+use crate::sync::brake::Brake;
 use crate::sync::due::{self, Due};
 use crate::telemetry::events::Recorder;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::readiness::Readiness;
 use crate::vault::{self, Sessions};
+use jiff::Timestamp;
 use kube::Client;
+use parking_lot::Mutex;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -53,6 +56,7 @@ impl Controller {
         let demand: Arc<Demand> = Arc::default();
         let limits = Limits { running: settings.concurrent, reserved: settings.concurrent / RESERVED };
         let shared = Shared {
+            started: Timestamp::now(),
             stores: Stores::new(
                 client.clone(),
                 sessions.clone(),
@@ -63,6 +67,7 @@ impl Controller {
             demand,
             recorder: Recorder::new(client.clone(), settings.instance.clone()),
             queue: Queue::new(limits),
+            brake: Mutex::new(Brake::new(settings.deletion_brake)),
             store_queue: Queue::new(Limits { running: STORES_AT_ONCE, reserved: 0 }),
             secrets,
             index,

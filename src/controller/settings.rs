@@ -11,6 +11,8 @@ pub struct Settings {
     pub controller_class: String,
     /// ExternalSecrets of one Vault server that are synced at the same time.
     pub concurrent: usize,
+    /// How many targets of a store may be deleted within a minute because their source is gone; 0 for any number.
+    pub deletion_brake: usize,
     /// How often a store is validated that does not say so itself.
     pub store_requeue_interval: Duration,
     /// Tells replicas apart in events: the pod's name.

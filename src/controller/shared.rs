@@ -7,8 +7,10 @@ use crate::controller::key::{Id, StoreKey};
 use crate::controller::queue::Queue;
 use crate::controller::settings::Settings;
 use crate::controller::stores::Stores;
+use crate::sync::brake::Brake;
 use crate::telemetry::events::Recorder;
 use crate::telemetry::metrics::Metrics;
+use jiff::Timestamp;
 use kube::Client;
 use parking_lot::Mutex;
 use std::sync::Arc;
@@ -18,6 +20,8 @@ pub type SharedIndex = Arc<Mutex<Index>>;
 
 /// What every part of the controller shares.
 pub struct Shared {
+    /// When it was started.
+    pub started: Timestamp,
     /// How it was started.
     pub settings: Settings,
     /// The API server.
@@ -34,6 +38,8 @@ pub struct Shared {
     pub demand: Arc<Demand>,
     /// Sessions of the stores.
     pub stores: Stores,
+    /// Holds deletions back where many come together.
+    pub brake: Mutex<Brake<StoreKey, Id>>,
     /// Publishes events.
     pub recorder: Recorder,
     /// Counts.

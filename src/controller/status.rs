@@ -1,5 +1,6 @@
 //! Writes of status: merge patches with only what changed, for which no answer is read.
 
+use crate::api::ConditionType;
 use crate::controller::error::ApiServerError;
 use crate::controller::key::ObjectKey;
 use kube::api::{Patch, PatchParams};
@@ -20,7 +21,24 @@ pub async fn patch<K: Resource<DynamicType = ()>>(
     status: Value,
 ) -> Result<(), ApiServerError> {
     let body = serde_json::json!({"metadata": {"uid": uid}, "status": status});
-    send::<K>(client, ("write the status of", kind), key, Some("status"), &body).await
+    let what = ("write the status of", kind);
+    let written = send::<K>(client, what, key, Some("status"), &body).await;
+    match written {
+        Err(error) if error.status == Some(422) => {
+            let Some(body) = ready_alone(body) else { return Err(error) };
+            send::<K>(client, what, key, Some("status"), &body).await
+        }
+        written => written,
+    }
+}
+
+/// The same status with `Ready` as its only condition: all that the schema of a cluster with ESO's CRDs lets in. None where
+/// there is nothing to leave out.
+fn ready_alone(mut body: Value) -> Option<Value> {
+    let conditions = body.pointer_mut("/status/conditions")?.as_array_mut()?;
+    let before = conditions.len();
+    conditions.retain(|condition| condition.get("type").and_then(Value::as_str) == Some(ConditionType::Ready.as_str()));
+    (conditions.len() < before).then_some(body)
 }
 
 /// Takes finalizers off an object of kind `K`, as long as it has this version.

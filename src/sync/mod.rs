@@ -7,6 +7,7 @@
 //!                                                        the target as it stands ┘
 //! ```
 
+pub mod brake;
 pub mod collect;
 pub mod conditions;
 pub mod decode;
@@ -20,3 +21,4 @@ pub mod secret;
 pub mod select;
 pub mod source;
 pub mod spec;
+pub mod windows;

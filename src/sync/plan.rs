@@ -33,7 +33,7 @@ pub enum Plan<'a> {
     Keep,
     /// It is somebody else's to create, and not there.
     Missing,
-    /// Its source is gone, and so is it; or it is not ours to delete.
+    /// Its source is gone, and so is it.
     Gone,
     /// It is not there.
     Create(Write<'a>),
@@ -122,6 +122,9 @@ pub enum TargetError {
         /// What the spec says.
         wanted: String,
     },
+    /// Its source is gone, but it is not ours to delete.
+    #[error("everything it was made of is gone from Vault, and it is kept, because only a Secret that this ExternalSecret made and owns (creationPolicy Owner) is deleted")]
+    NotOurs,
     /// It is on its way out.
     #[error("the target is being deleted; it is made anew once its finalizers {finalizers:?} are gone")]
     Deleting {
@@ -155,10 +158,11 @@ pub fn plan<'a>(
         });
     };
     if policy.is_gone {
-        return Ok(match is_made_by(origin, standing) && !standing.deleting {
-            true => Plan::Delete(standing.version()),
-            false => Plan::Gone,
-        });
+        return match is_made_by(origin, standing) {
+            true if standing.deleting => Ok(Plan::Gone),
+            true => Ok(Plan::Delete(standing.version())),
+            false => Err(TargetError::NotOurs),
+        };
     }
     may_write(origin, policy, standing)?;
     if let Some(wanted) = desired.type_.as_deref().filter(|wanted| *wanted != effective_type(&standing.type_)) {

@@ -200,9 +200,9 @@ fn only_what_is_certainly_ours_goes_with_its_source() {
     assert_eq!(planned_by(gone, &[], Some(&ours)), Ok(Plan::Delete(ours.version())));
     assert_eq!(planned_by(gone, &[], None), Ok(Plan::Gone));
     let unlabelled = Standing { labels: BTreeMap::new(), ..ours.clone() };
-    assert_eq!(planned_by(gone, &[], Some(&unlabelled)), Ok(Plan::Gone));
+    assert_eq!(planned_by(gone, &[], Some(&unlabelled)), Err(TargetError::NotOurs));
     let unowned = Standing { owner_references: Vec::new(), ..ours };
-    assert_eq!(planned_by(gone, &[], Some(&unowned)), Ok(Plan::Gone));
+    assert_eq!(planned_by(gone, &[], Some(&unowned)), Err(TargetError::NotOurs));
 }
 
 #[test]

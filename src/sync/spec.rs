@@ -1,8 +1,9 @@
 //! What an ExternalSecret's spec means, and what of it can't be done.
 
-use crate::api::{DeletionPolicy, ExternalSecretSpec, RefreshPolicy, SourceRef, StoreRef};
+use crate::api::{ExternalSecretSpec, RefreshPolicy, SourceRef, StoreRef};
 use crate::sync::due::Schedule;
 use crate::sync::remote_key::RemoteKeyError;
+use crate::sync::windows::{self, ScheduleError};
 use thiserror::Error;
 
 /// Why a spec can't be synced. Only an edit mends any of these.
@@ -19,6 +20,9 @@ pub enum SpecError {
         /// What to do instead.
         advice: &'static str,
     },
+    /// A sync window's schedule can't be read.
+    #[error(transparent)]
+    Schedule(#[from] ScheduleError),
     /// Neither the object nor the entry names a store.
     #[error("{entry} names no store; set spec.secretStoreRef.name")]
     NoStore {
@@ -108,11 +112,12 @@ pub fn check(spec: &ExternalSecretSpec) -> Result<(), SpecError> {
     let unbuilt = [
         (target.manifest.is_some(), "spec.target.manifest", "only Secrets are written"),
         (target.template.is_some(), "spec.target.template", REMOVE),
-        (spec.sync_windows.is_some(), "spec.syncWindows", REMOVE),
-        (target.deletion_policy != DeletionPolicy::Retain, "spec.target.deletionPolicy", "only Retain is; remove the field"),
     ];
     if let Some((_, field, advice)) = unbuilt.into_iter().find(|(is_asked, ..)| *is_asked) {
         return Err(SpecError::NotBuilt { field: field.to_owned(), advice });
+    }
+    if let Some(windows) = &spec.sync_windows {
+        windows::gate(windows, jiff::Timestamp::UNIX_EPOCH)?;
     }
     Ok(())
 }

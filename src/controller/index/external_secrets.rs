@@ -7,6 +7,7 @@ use crate::controller::memory::Memory;
 use crate::controller::observed::Observed;
 use crate::controller::queue::Lane;
 use crate::sync::{due, spec};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -21,6 +22,8 @@ pub struct Entry {
     pub stores: Box<[StoreKey]>,
     /// The Secret it writes; the same namespace.
     pub target: Arc<str>,
+    /// When another operator last wrote its status, in seconds of Unix time.
+    pub foreign_status: Option<i64>,
     /// Somebody mended what it waited for since it last ran.
     mended: bool,
     epoch: u32,
@@ -37,6 +40,8 @@ pub struct Job {
     pub target: Seen,
     /// Somebody mended what it waited for.
     pub mended: bool,
+    /// When another operator last wrote its status, in seconds of Unix time.
+    pub foreign_status: Option<i64>,
 }
 
 impl Index {
@@ -62,6 +67,7 @@ impl Index {
             && entry.object.uid == object.uid
         {
             entry.epoch = self.epochs.external_secrets;
+            entry.foreign_status = object.foreign_status;
             let same = entry.object.version == object.version
                 && entry.object.deleting == object.deleting
                 && entry.object.has_eso_finalizer == object.has_eso_finalizer;
@@ -104,6 +110,7 @@ impl Index {
             memory: entry.memory.clone(),
             target: seen,
             mended: std::mem::take(&mut entry.mended),
+            foreign_status: entry.foreign_status,
         })
     }
 
@@ -136,6 +143,11 @@ impl Index {
             }
         }
         wakes
+    }
+
+    /// How many ExternalSecrets read from `store`.
+    pub fn dependents(&self, store: &StoreKey) -> usize {
+        self.dependents.get(store).map_or(0, BTreeSet::len)
     }
 
     /// Every ExternalSecret with what is known of it, for metrics.
@@ -205,7 +217,8 @@ impl Index {
         let memory = memory.or_else(|| self.external_secrets.remove(&id).map(|entry| entry.memory));
         let epoch = self.epochs.external_secrets;
         let memory = memory.unwrap_or_default();
-        self.external_secrets.insert(id, Entry { object, memory, stores, target, mended: false, epoch });
+        let foreign_status = object.foreign_status;
+        self.external_secrets.insert(id, Entry { object, memory, stores, target, foreign_status, mended: false, epoch });
     }
 
     /// Takes back what [`Self::link`] entered beside the object itself.
