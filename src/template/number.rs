@@ -112,7 +112,12 @@ pub(crate) fn parse_float(text: &str) -> Option<f64> {
         let magnitude = hex_float(unsigned)?;
         return Some(if lower.starts_with('-') { -magnitude } else { magnitude });
     }
-    if lower.contains('_') || !unsigned.starts_with(|c: char| c.is_ascii_digit() || c == '.') {
+    let lower = match lower.contains('_') {
+        true if underscores_ok(&lower) => lower.replace('_', ""),
+        true => return None,
+        false => lower.clone(),
+    };
+    if !unsigned.starts_with(|c: char| c.is_ascii_digit() || c == '.') {
         return None;
     }
     lower.parse::<f64>().ok().filter(|f| f.is_finite())

@@ -376,10 +376,6 @@ impl<'t> Parser<'t> {
                 Kind::Close | Kind::RightParen => break,
                 Kind::Pipe => {
                     self.at += 1;
-                    let next = self.peek_word();
-                    if matches!(next.kind, Kind::Close | Kind::RightParen | Kind::Pipe) {
-                        return self.unexpected(next, "a function after \"|\"");
-                    }
                     break;
                 }
                 _ => return self.unexpected(token, "a blank, \"|\", \")\" or \"}}\""),

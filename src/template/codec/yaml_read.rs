@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::OnceLock;
 
-use granit_parser::{Event, Parser, ScalarStyle, StrInput, Tag};
+use granit_parser::{Event, Options, Parser, ScalarStyle, StrInput, Tag};
 use regex::Regex;
 
 use super::super::context::Context;
@@ -19,7 +19,13 @@ pub(crate) fn parse<'a>(cx: &mut Context<'a>, text: &[u8]) -> Result<Result<Valu
     let Ok(text) = std::str::from_utf8(text) else {
         return Ok(Err("yaml: the text is not UTF-8"));
     };
-    let mut reader = Reader { parser: Parser::new_from_str(text), anchors: HashMap::new() };
+    if text.trim_start_matches([' ', '\n', '\r']).starts_with('\t') {
+        return Ok(Err("yaml: a tab can't indent"));
+    }
+    let mut options = Options::default();
+    // As libyaml has it, which Go's YAML is made after.
+    options.block_scalar_eof_without_line_feed = true;
+    let mut reader = Reader { parser: Parser::new_from_str_with_options(text, options), anchors: HashMap::new() };
     match reader.document(cx) {
         Ok(value) => Ok(Ok(value)),
         Err(Broken::Text(problem)) => Ok(Err(problem)),
@@ -181,7 +187,7 @@ enum Plain {
 /// Whether a text, written plainly, is read back as the same string.
 pub(crate) fn is_plain_string(text: &str) -> bool {
     static BASE60: OnceLock<Option<Regex>> = OnceLock::new();
-    matches!(plain(text), Plain::String) && text != "<<" && !matches(&BASE60, r"^[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?$", text)
+    matches!(plain(text), Plain::String) && !matches(&BASE60, r"^[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?$", text)
 }
 
 fn matches(cell: &OnceLock<Option<Regex>>, pattern: &str, text: &str) -> bool {

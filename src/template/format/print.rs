@@ -347,7 +347,7 @@ impl Printer<'_, '_> {
         };
         let sign = if self.flags.space && sign == '+' && !self.flags.plus { ' ' } else { sign };
         if !f.is_finite() {
-            let shown = sign != '+' || self.flags.plus;
+            let shown = sign != '+' || self.flags.plus || f.is_infinite();
             return self.unzeroed(if shown { format!("{sign}{body}") } else { body }.as_bytes());
         }
         if self.flags.sharp && letter != 'b' {

@@ -93,10 +93,16 @@ fn is_alphabetic(c: char) -> bool {
 fn camel(text: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len());
     let mut chars = runes(text).map(|rune| rune.char).peekable();
+    let mut last = None;
     while let Some(c) = chars.next_if(|c| is_connector(*c)) {
         push_char(&mut out, c);
+        last = Some(c);
     }
-    let Some(first) = chars.next() else { return out };
+    let Some(first) = chars.next() else {
+        // xstrings writes the last one twice where there is nothing else.
+        last.iter().for_each(|c| push_char(&mut out, *c));
+        return out;
+    };
     let mut shouting = first.is_uppercase();
     let mut held = upper(first);
     for c in chars {

@@ -13,7 +13,7 @@ mod lists;
 mod math;
 mod paths;
 mod pki;
-mod random;
+pub(crate) mod random;
 mod reflect;
 pub(crate) mod regex;
 mod regex_syntax;

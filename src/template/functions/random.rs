@@ -19,7 +19,7 @@ pub(super) static FUNCTIONS: &[Function] = &[
 ];
 
 /// Fills with what the system's generator gives.
-pub(super) fn fill(bytes: &mut [u8]) -> Result<(), Fault> {
+pub(crate) fn fill(bytes: &mut [u8]) -> Result<(), Fault> {
     match getrandom::fill(bytes) {
         Ok(()) => Ok(()),
         Err(_) => failed("the system has no random numbers to give"),

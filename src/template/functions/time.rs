@@ -77,7 +77,7 @@ const ZERO: i64 = -62_135_596_800;
 const DAY: i64 = 86_400;
 
 impl Time {
-    pub(super) fn now() -> Self {
+    pub(crate) fn now() -> Self {
         let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         Self { seconds: i64::try_from(since.as_secs()).unwrap_or(0), nanos: since.subsec_nanos(), zone: Zone::Utc }
     }
@@ -310,4 +310,18 @@ pub(crate) fn int_method<'a>(cx: &mut Context<'a>, n: i64, kind: IntType, name: 
         (_, "Microseconds") => Value::int64(n / 1_000),
         _ => Value::int64(n),
     })
+}
+
+impl Time {
+    /// Later by so many days of 24 hours.
+    pub(crate) fn plus_days(&self, days: i64) -> Self {
+        Self { seconds: self.seconds.saturating_add(days.clamp(-1_000_000, 1_000_000) * DAY), ..self.clone() }
+    }
+}
+
+/// An instant as a certificate has it, and whether it needs the long form with four digits of the year.
+pub(crate) fn utc_stamp(time: &Time) -> (String, bool) {
+    let utc = Time { zone: Zone::Utc, ..time.clone() };
+    let long = !(1950..2050).contains(&utc.civil().year);
+    (format(&utc, if long { "20060102150405Z" } else { "060102150405Z" }), long)
 }

@@ -154,7 +154,7 @@ fn write(out: &mut String, piece: Piece<'_>, civil: &Civil, nanos: u32) {
             (false, true) => "am",
             (false, false) => "AM",
         }),
-        Piece::ZoneName if civil.zone.is_empty() => offset(out, civil.offset, false, civil.offset % 3600 != 0, false),
+        Piece::ZoneName if civil.zone.is_empty() => offset(out, civil.offset, false, true, false),
         Piece::ZoneName => out.push_str(&civil.zone),
         Piece::Offset { z: true, .. } if civil.offset == 0 => out.push('Z'),
         Piece::Offset { colon, minutes, seconds, .. } => offset(out, civil.offset, colon, minutes, seconds),
