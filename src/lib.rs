@@ -1,1 +1,3 @@
 //! external-secrets-rs.
+
+pub mod template;

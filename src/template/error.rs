@@ -66,7 +66,10 @@ impl TemplateError {
     /// Where it happened.
     pub fn place(&self) -> &Place {
         match self {
-            Self::Parse { place, .. } | Self::Function { place, .. } | Self::Execution { place, .. } | Self::Limit { place, .. } => place,
+            Self::Parse { place, .. }
+            | Self::Function { place, .. }
+            | Self::Execution { place, .. }
+            | Self::Limit { place, .. } => place,
         }
     }
 

@@ -218,8 +218,12 @@ impl<'t> Lexer<'t> {
                 self.push(Kind::Declare, start);
             }
             ':' => return self.fail("expected \":=\""),
-            '"' => return self.quoted('"', Kind::String, "the quoted string is not closed; expected '\"'"),
-            '\'' => return self.quoted('\'', Kind::Char, "the character constant is not closed; expected \"'\""),
+            '"' => {
+                return self.quoted('"', Kind::String, "the quoted string is not closed; expected '\"'");
+            }
+            '\'' => {
+                return self.quoted('\'', Kind::Char, "the character constant is not closed; expected \"'\"");
+            }
             '`' => return self.raw(),
             '$' => return self.word(Kind::Variable, 1),
             '.' if !self.rest().get(1..).is_some_and(|s| s.starts_with(|c: char| c.is_ascii_digit())) => {
@@ -277,7 +281,8 @@ impl<'t> Lexer<'t> {
             self.at += c.len_utf8();
         }
         if !self.terminated() {
-            return self.fail("a name ends in a character that no name may hold; for such keys write: index . \"the-key\"");
+            return self
+                .fail("a name ends in a character that no name may hold; for such keys write: index . \"the-key\"");
         }
         let word = self.text.get(start..self.at).unwrap_or_default();
         let kind = match (kind, word) {

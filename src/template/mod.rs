@@ -94,3 +94,26 @@ impl std::fmt::Debug for Template {
         f.debug_struct("Template").field("name", &self.name).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_template_may_be_shared_between_threads() {
+        fn shared<T: Send + Sync>() {}
+        shared::<Template>();
+        shared::<Data<'_>>();
+        shared::<TemplateError>();
+    }
+
+    #[test]
+    fn all_names_are_there_once() {
+        let mut names: Vec<&str> = functions().map(|function| function.name).collect();
+        names.sort_unstable();
+        let count = names.len();
+        names.dedup();
+        assert_eq!(names.len(), count);
+        assert!(REFUSED.iter().all(|(name, _)| !names.contains(name)));
+    }
+}

@@ -15,7 +15,11 @@ pub(crate) enum Node {
     Range(Box<Branch>),
     With(Box<Branch>),
     /// `{{template "name" pipeline}}`; `block` ends up as one, too.
-    Template { at: usize, name: String, pipe: Option<Pipe> },
+    Template {
+        at: usize,
+        name: String,
+        pipe: Option<Pipe>,
+    },
     Break,
     Continue,
 }

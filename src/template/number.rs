@@ -18,8 +18,11 @@ pub(crate) fn constant(text: &str) -> Result<Number, &'static str> {
             return Err("the integer is too large");
         }
         number.float = Some(float);
-        number.int = (float == float.trunc() && float.abs() < 9.3e18).then_some(float as i64).filter(|i| *i as f64 == float);
-        number.uint = (float == float.trunc() && (0.0..1.9e19).contains(&float)).then_some(float as u64).filter(|u| *u as f64 == float);
+        number.int =
+            (float == float.trunc() && float.abs() < 9.3e18).then_some(float as i64).filter(|i| *i as f64 == float);
+        number.uint = (float == float.trunc() && (0.0..1.9e19).contains(&float))
+            .then_some(float as u64)
+            .filter(|u| *u as f64 == float);
     } else {
         return Err("bad number syntax");
     }
@@ -134,4 +137,66 @@ fn hex_float(text: &str) -> Option<f64> {
     let scale = exponent.checked_sub(4 * i32::try_from(fraction.len()).ok()?)?;
     let value = digits as f64 * 2f64.powi(scale.clamp(-1100, 1100));
     value.is_finite().then_some(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn integers_are_read_as_go_reads_them() {
+        for (text, expected) in [
+            ("42", Some(42)),
+            ("-42", Some(-42)),
+            ("+7", Some(7)),
+            ("0x1F", Some(31)),
+            ("0b101", Some(5)),
+            ("0o17", Some(15)),
+            ("017", Some(15)),
+            ("1_000", Some(1000)),
+            ("0x_ff", Some(255)),
+            ("-9223372036854775808", Some(i64::MIN)),
+            ("9223372036854775808", None),
+            ("08", None),
+            ("1__0", None),
+            ("_1", None),
+            ("1_", None),
+            ("", None),
+            ("--1", None),
+            ("1.5", None),
+        ] {
+            assert_eq!(parse_int(text), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn floats_are_read_as_go_reads_them() {
+        for (text, expected) in [
+            ("1.5", Some(1.5)),
+            (".5", Some(0.5)),
+            ("5.", Some(5.0)),
+            ("1e3", Some(1000.0)),
+            ("0x1p-2", Some(0.25)),
+            ("1e400", None),
+            ("e5", None),
+            ("--1", None),
+        ] {
+            assert_eq!(parse_float(text), expected, "{text:?}");
+        }
+        assert!(parse_float("-inf").is_some_and(f64::is_infinite) && parse_float("NaN").is_some_and(f64::is_nan));
+    }
+
+    #[test]
+    fn a_constant_knows_each_type_that_can_hold_it() {
+        let number = constant("1e3").unwrap();
+        assert_eq!(
+            (number.int, number.uint, number.float, number.is_float),
+            (Some(1000), Some(1000), Some(1000.0), true)
+        );
+        let number = constant("-1").unwrap();
+        assert_eq!((number.int, number.uint, number.is_float), (Some(-1), None, false));
+        assert!(constant("99999999999999999999").is_err());
+        assert_eq!(character("'é'").unwrap().int, Some(233));
+        assert!(character("'ab'").is_err() && character("''").is_err());
+    }
 }

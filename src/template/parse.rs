@@ -1,23 +1,26 @@
 //! Makes the tree out of the tokens, and refuses what can't be called.
 
+mod pipeline;
+
 use std::collections::BTreeMap;
 
 use super::error::{Place, TemplateError};
-use super::format::quote;
-use super::functions::{self, Function};
 use super::lex::{Keyword, Kind, Token, tokens};
-use super::node::{Branch, Command, Expr, ExprKind, Node, Pipe};
-use super::number;
+use super::node::{Branch, Node};
 
 /// How deep blocks and parentheses may nest, together. It keeps the parser's and the evaluator's stack small.
 const MAX_DEPTH: u32 = 60;
+
+/// How many variables may be in force at once: each use looks through them.
+const MAX_VARIABLES: usize = 1000;
 
 /// The templates that a text defines, by name; the text itself is the one called `name`.
 pub(crate) type Trees = BTreeMap<String, Vec<Node>>;
 
 /// Parses `text`.
 pub(crate) fn parse(name: &str, text: &str) -> Result<Trees, TemplateError> {
-    let mut parser = Parser { name, text, tokens: tokens(text), at: 0, depth: 0, scope: Scope::new(), trees: Trees::new() };
+    let mut parser =
+        Parser { name, text, tokens: tokens(text), at: 0, depth: 0, scope: Scope::new(), trees: Trees::new() };
     let mut root = Vec::new();
     loop {
         match parser.list_until_end()? {
@@ -29,7 +32,9 @@ pub(crate) fn parse(name: &str, text: &str) -> Result<Trees, TemplateError> {
                 root.extend(nodes);
                 parser.define()?;
             }
-            (_, Stop::Close(word, at)) => return Err(parser.error(at, format!("unexpected {{{{{word}}}}}: no block is open"))),
+            (_, Stop::Close(word, at)) => {
+                return Err(parser.error(at, format!("unexpected {{{{{word}}}}}: no block is open")));
+            }
         }
     }
     parser.add(name.to_owned(), root, 0)?;
@@ -41,7 +46,11 @@ pub(crate) fn place(name: &str, text: &str, at: usize) -> Place {
     let before = text.get(..at).unwrap_or(text);
     let line = before.matches('\n').count() + 1;
     let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-    Place { template: name.to_owned(), line: u32::try_from(line).unwrap_or(u32::MAX), column: u32::try_from(column).unwrap_or(u32::MAX) }
+    Place {
+        template: name.to_owned(),
+        line: u32::try_from(line).unwrap_or(u32::MAX),
+        column: u32::try_from(column).unwrap_or(u32::MAX),
+    }
 }
 
 /// What is in force inside of one template: its variables, and whether a `range` is open.
@@ -114,7 +123,9 @@ impl<'t> Parser<'t> {
             Kind::End => format!("unexpected end of the template; expected {expected}"),
             Kind::Close => format!("unexpected \"}}}}\"; expected {expected}"),
             // A string may hold what should not be shown; its kind is enough.
-            Kind::String | Kind::RawString | Kind::Char | Kind::Text => format!("unexpected text; expected {expected}"),
+            Kind::String | Kind::RawString | Kind::Char | Kind::Text => {
+                format!("unexpected text; expected {expected}")
+            }
             _ => format!("unexpected {:?}; expected {expected}", self.slice(token)),
         };
         Err(self.error(token.start, problem))
@@ -193,7 +204,9 @@ impl<'t> Parser<'t> {
         match self.list_until_end()? {
             (nodes, Stop::Close(word, _)) => Ok((nodes, word)),
             (_, Stop::End) => Err(self.error(opened_at, "the block is not closed; expected {{end}}".to_owned())),
-            (_, Stop::Define) => Err(self.error(self.peek().start, "{{define}} must stand outside of all blocks".to_owned())),
+            (_, Stop::Define) => {
+                Err(self.error(self.peek().start, "{{define}} must stand outside of all blocks".to_owned()))
+            }
         }
     }
 
@@ -239,7 +252,10 @@ impl<'t> Parser<'t> {
             Keyword::Break | Keyword::Continue => {
                 self.expect(Kind::Close, "\"}}\"")?;
                 if self.scope.ranges == 0 {
-                    return Err(self.error(token.start, format!("{{{{{}}}}} must stand inside of a {{{{range}}}}", self.slice(token))));
+                    return Err(self.error(
+                        token.start,
+                        format!("{{{{{}}}}} must stand inside of a {{{{range}}}}", self.slice(token)),
+                    ));
                 }
                 Ok(if keyword == Keyword::Break { Node::Break } else { Node::Continue })
             }
@@ -285,7 +301,9 @@ impl<'t> Parser<'t> {
                     let nested = Box::new(self.control(next, keyword)?);
                     otherwise.push(if keyword == Keyword::If { Node::If(nested) } else { Node::With(nested) });
                 }
-                (_, Kind::Keyword(Keyword::If | Keyword::With)) => return self.unexpected(next, "\"}}\" after \"else\""),
+                (_, Kind::Keyword(Keyword::If | Keyword::With)) => {
+                    return self.unexpected(next, "\"}}\" after \"else\"");
+                }
                 _ => {
                     let (nodes, close) = self.block(word.start)?;
                     if close == "else" {
@@ -298,173 +316,5 @@ impl<'t> Parser<'t> {
         self.scope.variables.truncate(variables);
         self.depth -= 1;
         Ok(Branch { at: word.start, pipe, list, otherwise })
-    }
-
-    fn pipeline(&mut self, expected: &str, end: Kind) -> Parsed<Pipe> {
-        let at = self.peek_word().start;
-        let (variables, assigns) = self.declarations(expected == "what to range over")?;
-        let mut commands = Vec::new();
-        loop {
-            let token = self.peek_word();
-            match token.kind {
-                kind if kind == end => {
-                    self.at += 1;
-                    break;
-                }
-                Kind::Close | Kind::RightParen | Kind::Pipe => return self.unexpected(token, expected),
-                _ => commands.push(self.command(expected)?),
-            }
-        }
-        if commands.is_empty() {
-            return Err(self.error(at, format!("nothing is here; expected {expected}")));
-        }
-        for command in commands.iter().skip(1) {
-            if matches!(command.first.kind, ExprKind::Bool(_) | ExprKind::Dot | ExprKind::Nil | ExprKind::Number(_) | ExprKind::String(_)) {
-                return Err(self.error(command.first.at, "a constant can't take what is piped into it; expected a function".to_owned()));
-            }
-        }
-        Ok(Pipe { at, variables, assigns, commands })
-    }
-
-    /// `$a :=`, `$a =`, and in a range `$a, $b :=`.
-    fn declarations(&mut self, range: bool) -> Parsed<(Vec<String>, bool)> {
-        let mut names = Vec::new();
-        loop {
-            let start = self.at;
-            let token = self.peek_word();
-            if token.kind != Kind::Variable {
-                if !names.is_empty() && !matches!(token.kind, Kind::Close | Kind::RightParen) {
-                    return self.unexpected(token, "a variable");
-                }
-                return Ok((names, false));
-            }
-            self.at += 1;
-            let after = self.peek_word();
-            match after.kind {
-                Kind::Assign | Kind::Declare => {
-                    self.at += 1;
-                    let name = self.slice(token).to_owned();
-                    self.scope.variables.push(name.clone());
-                    names.push(name);
-                    return Ok((names, after.kind == Kind::Assign));
-                }
-                Kind::Comma if range && names.is_empty() => {
-                    self.at += 1;
-                    let name = self.slice(token).to_owned();
-                    self.scope.variables.push(name.clone());
-                    names.push(name);
-                }
-                Kind::Comma => return Err(self.error(after.start, "only {{range}} can declare two variables, and none more".to_owned())),
-                _ => {
-                    self.at = start;
-                    return Ok((names, false));
-                }
-            }
-        }
-    }
-
-    fn command(&mut self, expected: &str) -> Parsed<Command> {
-        let mut operands = Vec::new();
-        loop {
-            self.peek_word();
-            if let Some(operand) = self.operand()? {
-                operands.push(operand);
-            }
-            let token = self.peek();
-            match token.kind {
-                Kind::Space => self.at += 1,
-                Kind::Close | Kind::RightParen => break,
-                Kind::Pipe => {
-                    self.at += 1;
-                    break;
-                }
-                _ => return self.unexpected(token, "a blank, \"|\", \")\" or \"}}\""),
-            }
-        }
-        let mut operands = operands.into_iter();
-        match operands.next() {
-            Some(first) => Ok(Command { first, arguments: operands.collect() }),
-            None => self.unexpected(self.peek(), expected),
-        }
-    }
-
-    /// A term and the fields that are taken of it.
-    fn operand(&mut self) -> Parsed<Option<Expr>> {
-        let Some(term) = self.term()? else { return Ok(None) };
-        let mut fields = Vec::new();
-        let at = self.peek().start;
-        while self.peek().kind == Kind::Field {
-            let token = self.next();
-            fields.push(self.slice(token).trim_start_matches('.').to_owned());
-        }
-        if fields.is_empty() {
-            return Ok(Some(term));
-        }
-        let kind = match term.kind {
-            ExprKind::Field(mut names) => {
-                names.extend(fields);
-                ExprKind::Field(names)
-            }
-            ExprKind::Variable(name, mut names) => {
-                names.extend(fields);
-                ExprKind::Variable(name, names)
-            }
-            ExprKind::Bool(_) | ExprKind::String(_) | ExprKind::Number(_) | ExprKind::Nil | ExprKind::Dot => {
-                return Err(self.error(at, "a constant has no fields".to_owned()));
-            }
-            kind => ExprKind::Chain(Box::new(Expr { at: term.at, kind }), fields),
-        };
-        Ok(Some(Expr { at: term.at, kind }))
-    }
-
-    fn term(&mut self) -> Parsed<Option<Expr>> {
-        let token = self.peek_word();
-        let text = self.slice(token);
-        let kind = match token.kind {
-            Kind::Identifier => ExprKind::Function(self.function(token)?),
-            Kind::Dot => ExprKind::Dot,
-            Kind::Nil => ExprKind::Nil,
-            Kind::Bool => ExprKind::Bool(text == "true"),
-            Kind::Field => ExprKind::Field(vec![text.trim_start_matches('.').to_owned()]),
-            Kind::Variable => {
-                if !self.scope.variables.iter().any(|name| name == text) {
-                    return Err(self.error(token.start, format!("variable {text:?} is not declared here")));
-                }
-                ExprKind::Variable(text.to_owned(), Vec::new())
-            }
-            Kind::Number => ExprKind::Number(number::constant(text).map_err(|e| self.error(token.start, format!("{text:?}: {e}")))?),
-            Kind::Char => ExprKind::Number(number::character(text).map_err(|e| self.error(token.start, e.to_owned()))?),
-            Kind::String | Kind::RawString => ExprKind::String(self.string(token)?),
-            Kind::LeftParen => {
-                self.deeper(token.start)?;
-                self.at += 1;
-                let pipe = self.pipeline("a command in the parentheses", Kind::RightParen)?;
-                self.depth -= 1;
-                return Ok(Some(Expr { at: token.start, kind: ExprKind::Pipe(Box::new(pipe)) }));
-            }
-            _ => return Ok(None),
-        };
-        self.at += 1;
-        Ok(Some(Expr { at: token.start, kind }))
-    }
-
-    fn function(&self, token: Token) -> Parsed<&'static Function> {
-        let name = self.slice(token);
-        functions::find(name).ok_or_else(|| TemplateError::Function {
-            place: place(self.name, self.text, token.start),
-            function: name.to_owned(),
-            problem: match functions::refusal(name) {
-                Some(reason) => format!("function {name:?} is refused: {reason}"),
-                None => format!("function {name:?} is not known; for a value of that name write {{{{ .{name} }}}}"),
-            },
-        })
-    }
-
-    fn string(&self, token: Token) -> Parsed<Vec<u8>> {
-        let text = self.slice(token);
-        if token.kind == Kind::RawString {
-            return Ok(text.trim_matches('`').replace('\r', "").into_bytes());
-        }
-        quote::unquote(text).ok_or_else(|| self.error(token.start, "the quoted string holds a bad escape".to_owned()))
     }
 }

@@ -52,7 +52,11 @@ fn fixture(name: &str) -> String {
 fn openssl_opens_what_templates_make() {
     let folder = Folder::new("p12");
     for (name, text, password) in [
-        ("rsa", r#"{{ fullPemToPkcs12Pass (index . "chain-mixed.pem") (index . "leaf.key") "pässwörd" }}"#, "pass:pässwörd"),
+        (
+            "rsa",
+            r#"{{ fullPemToPkcs12Pass (index . "chain-mixed.pem") (index . "leaf.key") "pässwörd" }}"#,
+            "pass:pässwörd",
+        ),
         ("ec", r#"{{ pemToPkcs12Pass (index . "ec.crt") (index . "sec1-P-256.key") "1234" }}"#, "pass:1234"),
         ("ed", r#"{{ pemToPkcs12 (index . "ed.crt") (index . "ed25519.key") }}"#, "pass:"),
         ("trust", r#"{{ pemTruststoreToPKCS12Pass (index . "chain-mixed.pem") "changeit" }}"#, "pass:changeit"),
@@ -70,7 +74,8 @@ fn openssl_opens_what_templates_make() {
             _ => (1, 1),
         };
         assert_eq!((certificates, keys), expected, "{name}: {shown}");
-        let wrong = Command::new("openssl").args(["pkcs12", "-in", &path, "-passin", "pass:wrong", "-nodes"]).output().unwrap();
+        let wrong =
+            Command::new("openssl").args(["pkcs12", "-in", &path, "-passin", "pass:wrong", "-nodes"]).output().unwrap();
         assert!(!wrong.status.success(), "{name}: a wrong password must not open it");
     }
 }
@@ -78,12 +83,17 @@ fn openssl_opens_what_templates_make() {
 #[test]
 fn templates_open_what_openssl_makes() {
     let key = fixture("leaf.key");
-    for (file, password) in [("modern.p12", "1234"), ("legacy.p12", "1234"), ("nopass.p12", ""), ("legacy-nopass.p12", "")] {
+    for (file, password) in
+        [("modern.p12", "1234"), ("legacy.p12", "1234"), ("nopass.p12", ""), ("legacy-nopass.p12", "")]
+    {
         let found = render(&format!("{{{{ index . \"{file}\" | pkcs12keyPass \"{password}\" }}}}"));
         assert_eq!(String::from_utf8(found).unwrap(), key, "{file}");
     }
     let chain = render(r#"{{ index . "modern.p12" | pkcs12certPass "1234" }}"#);
-    assert_eq!(String::from_utf8(chain).unwrap(), [fixture("leaf.crt"), fixture("inter.crt"), fixture("root.crt")].concat());
+    assert_eq!(
+        String::from_utf8(chain).unwrap(),
+        [fixture("leaf.crt"), fixture("inter.crt"), fixture("root.crt")].concat()
+    );
 }
 
 #[test]
@@ -95,12 +105,29 @@ fn openssl_verifies_certificates_that_templates_sign() {
         );
         let rendered = String::from_utf8(render(&text)).unwrap();
         let parts: Vec<&str> = rendered.split('|').collect();
-        let (ca, cert, key_path) = (folder.write("ca", parts[0].as_bytes()), folder.write("cert", parts[1].as_bytes()), folder.write("key", parts[2].as_bytes()));
-        let verified = openssl(&["verify", "-x509_strict", "-CAfile", &ca, "-verify_hostname", "host.example", "-purpose", "sslserver", &cert]);
+        let (ca, cert, key_path) = (
+            folder.write("ca", parts[0].as_bytes()),
+            folder.write("cert", parts[1].as_bytes()),
+            folder.write("key", parts[2].as_bytes()),
+        );
+        let verified = openssl(&[
+            "verify",
+            "-x509_strict",
+            "-CAfile",
+            &ca,
+            "-verify_hostname",
+            "host.example",
+            "-purpose",
+            "sslserver",
+            &cert,
+        ]);
         assert!(verified.contains("OK"), "{key}: {verified}");
         openssl(&["verify", "-CAfile", &ca, "-verify_ip", "10.1.2.3", &cert]);
         openssl(&["verify", "-CAfile", &ca, "-verify_ip", "::1", &cert]);
-        assert_eq!(openssl(&["pkey", "-in", &key_path, "-pubout"]), openssl(&["x509", "-in", &cert, "-noout", "-pubkey"]));
+        assert_eq!(
+            openssl(&["pkey", "-in", &key_path, "-pubout"]),
+            openssl(&["x509", "-in", &cert, "-noout", "-pubkey"])
+        );
     }
 }
 

@@ -83,7 +83,9 @@ fn every_vector_gives_what_go_gives() {
                 Expected::Bytes(bytes) => String::from_utf8_lossy(bytes).into_owned(),
                 other => format!("{other:?}"),
             };
-            let found = found.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_else(|error| format!("error: {error}"));
+            let found = found
+                .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+                .unwrap_or_else(|error| format!("error: {error}"));
             wrong.push(format!("{file}: {template:?}\n  expected {expected:?}\n  found    {found:?}"));
         }
     }

@@ -37,7 +37,9 @@ pub(crate) fn decode(text: &[u8]) -> Result<Vec<u8>, usize> {
 fn group(text: &[u8], at: usize) -> Result<(Vec<u8>, bool), usize> {
     let mut digits = Vec::with_capacity(8);
     for n in 0..8 {
-        let Some(byte) = text.get(at + n) else { return Err(text.len().saturating_sub(n)) };
+        let Some(byte) = text.get(at + n) else {
+            return Err(text.len().saturating_sub(n));
+        };
         let left = text.len() - (at + n) - 1;
         if *byte == b'=' && n >= 2 && left < 8 {
             if left + n < 7 {

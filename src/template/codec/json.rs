@@ -2,7 +2,7 @@
 
 use super::super::context::entries;
 use super::super::error::{Fault, failed};
-use super::super::format::quote::first_rune;
+use super::super::format::quote::{first_rune, plain_front};
 use super::super::format::{Sink, float};
 use super::super::limits::Meter;
 use super::super::value::Value;
@@ -121,7 +121,11 @@ impl Writer<'_> {
         let mut out = Vec::with_capacity(text.len() + 2);
         out.push(b'"');
         let mut rest = text;
-        while let Some(rune) = first_rune(rest) {
+        loop {
+            let plain = plain_front(rest, br#""\<>&"#);
+            out.extend_from_slice(plain);
+            rest = rest.get(plain.len()..).unwrap_or_default();
+            let Some(rune) = first_rune(rest) else { break };
             match rune.char {
                 '"' => out.extend_from_slice(b"\\\""),
                 '\\' => out.extend_from_slice(b"\\\\"),

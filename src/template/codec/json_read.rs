@@ -139,7 +139,8 @@ impl<'t> Reader<'t> {
             }
             self.digits()?;
         }
-        let text = self.text.get(start..self.at).and_then(|text| std::str::from_utf8(text).ok()).ok_or(Broken::Syntax)?;
+        let text =
+            self.text.get(start..self.at).and_then(|text| std::str::from_utf8(text).ok()).ok_or(Broken::Syntax)?;
         match text.parse::<f64>() {
             Ok(number) if number.is_finite() => Ok(Value::Float(number)),
             _ => Err(Broken::Syntax),
@@ -202,7 +203,8 @@ impl<'t> Reader<'t> {
             self.at += 2;
             if let Some(second) = self.hex().filter(|second| (0xdc00..0xe000).contains(second)) {
                 self.at += 4;
-                return char::from_u32(0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00)).unwrap_or(char::REPLACEMENT_CHARACTER);
+                return char::from_u32(0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00))
+                    .unwrap_or(char::REPLACEMENT_CHARACTER);
             }
             self.at -= 2;
         }

@@ -147,16 +147,25 @@ fn merge<'a>(entries: &mut BTreeMap<Str<'a>, Value<'a>>, value: &Value<'a>) -> R
             for item in list.items.iter().rev() {
                 match item {
                     Value::Map(map) => entries.extend(map.entries()),
-                    _ => return Err(Broken::Text("yaml: map merge requires map or sequence of maps as the value")),
+                    _ => {
+                        return Err(Broken::Text("yaml: map merge requires map or sequence of maps as the value"));
+                    }
                 }
             }
         }
-        _ => return Err(Broken::Text("yaml: map merge requires map or sequence of maps as the value")),
+        _ => {
+            return Err(Broken::Text("yaml: map merge requires map or sequence of maps as the value"));
+        }
     }
     Ok(())
 }
 
-fn scalar<'a>(cx: &mut Context<'a>, text: Cow<'_, str>, style: ScalarStyle, tag: Option<&Tag>) -> Result<Value<'a>, Broken> {
+fn scalar<'a>(
+    cx: &mut Context<'a>,
+    text: Cow<'_, str>,
+    style: ScalarStyle,
+    tag: Option<&Tag>,
+) -> Result<Value<'a>, Broken> {
     let suffix = tag.and_then(Tag::core_suffix);
     if style == ScalarStyle::Plain && suffix != Some("str") && suffix != Some("binary") {
         match plain(&text) {
@@ -169,7 +178,8 @@ fn scalar<'a>(cx: &mut Context<'a>, text: Cow<'_, str>, style: ScalarStyle, tag:
         }
     }
     if suffix == Some("binary") {
-        let decoded = super::base64_decode(text.as_bytes()).map_err(|_| Broken::Text("yaml: !!binary value contains invalid base64 data"))?;
+        let decoded = super::base64_decode(text.as_bytes())
+            .map_err(|_| Broken::Text("yaml: !!binary value contains invalid base64 data"))?;
         return Ok(cx.string(String::from_utf8_lossy(&decoded).into_owned())?);
     }
     Ok(cx.string(text.into_owned())?)
@@ -187,7 +197,8 @@ enum Plain {
 /// Whether a text, written plainly, is read back as the same string.
 pub(crate) fn is_plain_string(text: &str) -> bool {
     static BASE60: OnceLock<Option<Regex>> = OnceLock::new();
-    matches!(plain(text), Plain::String) && !matches(&BASE60, r"^[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?$", text)
+    matches!(plain(text), Plain::String)
+        && !matches(&BASE60, r"^[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?$", text)
 }
 
 fn matches(cell: &OnceLock<Option<Regex>>, pattern: &str, text: &str) -> bool {
@@ -197,10 +208,16 @@ fn matches(cell: &OnceLock<Option<Regex>>, pattern: &str, text: &str) -> bool {
 fn plain(text: &str) -> Plain {
     match text {
         "" | "~" | "null" | "Null" | "NULL" => return Plain::Null,
-        "y" | "Y" | "yes" | "Yes" | "YES" | "true" | "True" | "TRUE" | "on" | "On" | "ON" => return Plain::Bool(true),
-        "n" | "N" | "no" | "No" | "NO" | "false" | "False" | "FALSE" | "off" | "Off" | "OFF" => return Plain::Bool(false),
+        "y" | "Y" | "yes" | "Yes" | "YES" | "true" | "True" | "TRUE" | "on" | "On" | "ON" => {
+            return Plain::Bool(true);
+        }
+        "n" | "N" | "no" | "No" | "NO" | "false" | "False" | "FALSE" | "off" | "Off" | "OFF" => {
+            return Plain::Bool(false);
+        }
         ".nan" | ".NaN" | ".NAN" => return Plain::Number(f64::NAN),
-        ".inf" | ".Inf" | ".INF" | "+.inf" | "+.Inf" | "+.INF" => return Plain::Number(f64::INFINITY),
+        ".inf" | ".Inf" | ".INF" | "+.inf" | "+.Inf" | "+.INF" => {
+            return Plain::Number(f64::INFINITY);
+        }
         "-.inf" | "-.Inf" | "-.INF" => return Plain::Number(f64::NEG_INFINITY),
         _ => {}
     }
@@ -214,7 +231,8 @@ fn plain(text: &str) -> Plain {
 fn number(text: &str) -> Plain {
     static TIMESTAMP: OnceLock<Option<Regex>> = OnceLock::new();
     static FLOAT: OnceLock<Option<Regex>> = OnceLock::new();
-    let date = r"^\d{4}-(0?[1-9]|1[0-2])-(0?[1-9]|[12]\d|3[01])([Tt ]\d{1,2}:\d{1,2}:\d{1,2}(\.\d*)?(Z|[+-]\d\d:\d\d)?)?$";
+    let date =
+        r"^\d{4}-(0?[1-9]|1[0-2])-(0?[1-9]|[12]\d|3[01])([Tt ]\d{1,2}:\d{1,2}:\d{1,2}(\.\d*)?(Z|[+-]\d\d:\d\d)?)?$";
     if matches(&TIMESTAMP, date, text) {
         return Plain::Timestamp;
     }
@@ -226,9 +244,7 @@ fn number(text: &str) -> Plain {
         return Plain::Number(n as f64);
     }
     if matches(&FLOAT, r"^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$", &digits) {
-        if let Some(f) = parse_float(&digits) {
-            return Plain::Number(f);
-        }
+        return parse_float(&digits).map_or(Plain::String, Plain::Number);
     }
     Plain::String
 }

@@ -2,7 +2,7 @@
 
 use super::super::context::entries;
 use super::super::error::{Fault, failed};
-use super::super::format::quote::{is_letter};
+use super::super::format::quote::is_letter;
 use super::super::format::{Sink, float};
 use super::super::limits::Meter;
 use super::super::value::{Str, Value};
@@ -69,13 +69,19 @@ impl Writer<'_> {
             Value::Float(_) => return failed("YAML by way of JSON has no infinite numbers"),
             Value::Str(text) => return self.string(text, inner, context),
             Value::Time(time) => return self.string(time.rfc3339().as_bytes(), inner, context),
-            Value::Version(version) => return self.string(version.to_string().as_bytes(), inner, context),
+            Value::Version(version) => {
+                return self.string(version.to_string().as_bytes(), inner, context);
+            }
             Value::List(list) if list.nil => "null".to_owned(),
             Value::List(list) if list.items.is_empty() => "[]".to_owned(),
             Value::List(list) => return self.sequence(&list.items, indent, context, depth),
-            Value::Map(_) | Value::Data(_) => return self.mapping(entries(value).unwrap_or_default(), indent, context, depth),
+            Value::Map(_) | Value::Data(_) => {
+                return self.mapping(entries(value).unwrap_or_default(), indent, context, depth);
+            }
             Value::Certificate(pair) => {
-                let entry = |name: &'static str, text: &str| (Str::Borrowed(name.as_bytes()), Value::Str(text.to_owned().into()));
+                let entry = |name: &'static str, text: &str| {
+                    (Str::Borrowed(name.as_bytes()), Value::Str(text.to_owned().into()))
+                };
                 return self.mapping(vec![entry("Cert", &pair.cert), entry("Key", &pair.key)], indent, context, depth);
             }
         };
@@ -88,7 +94,13 @@ impl Writer<'_> {
         if context == Context::Root { Ok(()) } else { self.push(b" ") }
     }
 
-    fn sequence(&mut self, items: &[Value<'_>], indent: Option<usize>, context: Context, depth: u32) -> Result<(), Fault> {
+    fn sequence(
+        &mut self,
+        items: &[Value<'_>],
+        indent: Option<usize>,
+        context: Context,
+        depth: u32,
+    ) -> Result<(), Fault> {
         // A list in a dict stands as deep as its key.
         let own = match context {
             Context::Root => 0,
@@ -107,7 +119,13 @@ impl Writer<'_> {
         Ok(())
     }
 
-    fn mapping(&mut self, mut entries: Vec<(Str<'_>, Value<'_>)>, indent: Option<usize>, context: Context, depth: u32) -> Result<(), Fault> {
+    fn mapping(
+        &mut self,
+        mut entries: Vec<(Str<'_>, Value<'_>)>,
+        indent: Option<usize>,
+        context: Context,
+        depth: u32,
+    ) -> Result<(), Fault> {
         if entries.is_empty() {
             self.gap(context)?;
             return self.push(b"{}");
@@ -305,7 +323,7 @@ fn starts_like_syntax(text: &str) -> bool {
     if text.starts_with("---") || text.starts_with("...") {
         return true;
     }
-    let blank = |c: Option<char>| c.is_none_or(|c| matches!(c, ' ' | '\t') );
+    let blank = |c: Option<char>| c.is_none_or(|c| matches!(c, ' ' | '\t'));
     let mut before_blank = true;
     let mut chars = text.chars().peekable();
     let mut first = true;
@@ -330,8 +348,12 @@ fn starts_like_syntax(text: &str) -> bool {
 /// The order of keys: numbers in them by their value, letters after other characters.
 fn natural(a: &str, b: &str) -> std::cmp::Ordering {
     let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
-    let Some(at) = a.iter().zip(&b).position(|(x, y)| x != y) else { return a.len().cmp(&b.len()) };
-    let (Some(x), Some(y)) = (a.get(at), b.get(at)) else { return a.len().cmp(&b.len()) };
+    let Some(at) = a.iter().zip(&b).position(|(x, y)| x != y) else {
+        return a.len().cmp(&b.len());
+    };
+    let (Some(x), Some(y)) = (a.get(at), b.get(at)) else {
+        return a.len().cmp(&b.len());
+    };
     match (is_letter(*x), is_letter(*y)) {
         (true, true) => return x.cmp(y),
         (true, false) => return std::cmp::Ordering::Greater,
@@ -345,7 +367,9 @@ fn natural(a: &str, b: &str) -> std::cmp::Ordering {
     }
     let value = |chars: &[char]| {
         let digits = chars.iter().skip(at).map_while(|c| c.to_digit(10));
-        digits.fold((base, 0usize), |(sum, count), digit| (sum.wrapping_mul(10).wrapping_add(u64::from(digit)), count + 1))
+        digits.fold((base, 0usize), |(sum, count), digit| {
+            (sum.wrapping_mul(10).wrapping_add(u64::from(digit)), count + 1)
+        })
     };
     value(&a).cmp(&value(&b)).then(x.cmp(y))
 }

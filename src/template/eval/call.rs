@@ -8,12 +8,22 @@ use super::super::value::{IntType, Str, UintType, Value};
 use super::{Evaluator, ideal};
 
 impl<'a> Evaluator<'a> {
-    pub(super) fn call(&mut self, function: &'static Function, at: usize, exprs: &'a [Expr], dot: &Value<'a>, piped: Option<Value<'a>>) -> Answer<'a> {
+    pub(super) fn call(
+        &mut self,
+        function: &'static Function,
+        at: usize,
+        exprs: &'a [Expr],
+        dot: &Value<'a>,
+        piped: Option<Value<'a>>,
+    ) -> Answer<'a> {
         let count = exprs.len() + usize::from(piped.is_some());
         let least = function.params.len();
         if count < least || (function.rest.is_none() && count > least) {
             let bound = if function.rest.is_some() { "at least " } else { "" };
-            return failed_with(format!("wrong number of arguments for {}: expected {bound}{least}, got {count}", function.name));
+            return failed_with(format!(
+                "wrong number of arguments for {}: expected {bound}{least}, got {count}",
+                function.name
+            ));
         }
         if let Special::And | Special::Or = function.special {
             return self.logic(function.special == Special::Or, exprs, dot, piped);
@@ -33,12 +43,14 @@ impl<'a> Evaluator<'a> {
             size += weight(&value);
             self.arguments.push(value);
         }
-        self.cx.meter.read(size)?;
+        self.cx.meter.read(if function.constant { 0 } else { size })?;
         self.cx.meter.step(function.cost)?;
         let arguments = self.arguments.get(base..).unwrap_or_default();
         let answer = match function.special {
             // The message may be made of values, unless it stands in the template.
-            Special::Fail if !literal => failed_with("fail was called; its message is not a constant, so it isn't shown".to_owned()),
+            Special::Fail if !literal => {
+                failed_with("fail was called; its message is not a constant, so it isn't shown".to_owned())
+            }
             _ => (function.run)(&mut self.cx, Args(arguments)),
         };
         self.arguments.truncate(base);
@@ -67,10 +79,14 @@ impl<'a> Evaluator<'a> {
     pub(super) fn argument(&mut self, param: Param, expr: &'a Expr, dot: &Value<'a>) -> Answer<'a> {
         self.at = expr.at;
         let constant = match &expr.kind {
-            ExprKind::Nil if matches!(param, Param::Any | Param::Dict | Param::List) => return Ok(Value::Nil),
+            ExprKind::Nil if matches!(param, Param::Any | Param::Dict | Param::List) => {
+                return Ok(Value::Nil);
+            }
             ExprKind::Nil => return failed_with(format!("expected {}, got nil", param.name())),
             ExprKind::Bool(b) if matches!(param, Param::Bool | Param::Any) => Some(Value::Bool(*b)),
-            ExprKind::String(text) if matches!(param, Param::String | Param::Any) => Some(Value::Str(Str::Borrowed(text))),
+            ExprKind::String(text) if matches!(param, Param::String | Param::Any) => {
+                Some(Value::Str(Str::Borrowed(text)))
+            }
             ExprKind::Number(number) => typed(number, param)?,
             ExprKind::Bool(_) | ExprKind::String(_) => None,
             _ => {

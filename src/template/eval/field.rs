@@ -23,28 +23,44 @@ impl<'a> Evaluator<'a> {
         dot: &Value<'a>,
         piped: Option<Value<'a>>,
     ) -> Answer<'a> {
-        let Some((last, path)) = names.split_last() else { return Ok(receiver) };
+        let Some((last, path)) = names.split_last() else {
+            return Ok(receiver);
+        };
         for name in path {
             receiver = self.field(&receiver, name, at, &[], dot, None)?;
         }
         self.field(&receiver, last, at, exprs, dot, piped)
     }
 
-    fn field(&mut self, receiver: &Value<'a>, name: &'a str, at: usize, exprs: &'a [Expr], dot: &Value<'a>, piped: Option<Value<'a>>) -> Answer<'a> {
+    fn field(
+        &mut self,
+        receiver: &Value<'a>,
+        name: &'a str,
+        at: usize,
+        exprs: &'a [Expr],
+        dot: &Value<'a>,
+        piped: Option<Value<'a>>,
+    ) -> Answer<'a> {
         self.at = at;
         if let Some(method) = method(receiver, name) {
             return self.method(method, receiver, name, at, exprs, dot, piped);
         }
         let found = match receiver {
-            Value::Nil => return failed_with(format!("there is no value to take {name:?} of: it is nil")),
+            Value::Nil => {
+                return failed_with(format!("there is no value to take {name:?} of: it is nil"));
+            }
             Value::Data(data) => data.find(name.as_bytes()).map(|value| Value::Str(Str::Borrowed(value))),
             Value::Map(map) => map.get(name.as_bytes()),
             Value::Certificate(pair) => match name {
                 "Cert" => Some(Value::Str(pair.cert.clone().into())),
                 "Key" => Some(Value::Str(pair.key.clone().into())),
-                _ => return failed_with(format!("a certificate has no field {name:?}; it has Cert and Key")),
+                _ => {
+                    return failed_with(format!("a certificate has no field {name:?}; it has Cert and Key"));
+                }
             },
-            _ => return failed_with(format!("can't take field {name:?} of a value of type {}", receiver.type_name())),
+            _ => {
+                return failed_with(format!("can't take field {name:?} of a value of type {}", receiver.type_name()));
+            }
         };
         if !exprs.is_empty() || piped.is_some() {
             return failed_with(format!("{name:?} is no function and takes no arguments"));
@@ -57,10 +73,22 @@ impl<'a> Evaluator<'a> {
     }
 
     #[allow(clippy::too_many_arguments, reason = "a call has that many parts")]
-    fn method(&mut self, method: Method, receiver: &Value<'a>, name: &str, at: usize, exprs: &'a [Expr], dot: &Value<'a>, piped: Option<Value<'a>>) -> Answer<'a> {
+    fn method(
+        &mut self,
+        method: Method,
+        receiver: &Value<'a>,
+        name: &str,
+        at: usize,
+        exprs: &'a [Expr],
+        dot: &Value<'a>,
+        piped: Option<Value<'a>>,
+    ) -> Answer<'a> {
         let count = exprs.len() + usize::from(piped.is_some());
         if count != method.params.len() {
-            return failed_with(format!("wrong number of arguments for {name}: expected {}, got {count}", method.params.len()));
+            return failed_with(format!(
+                "wrong number of arguments for {name}: expected {}, got {count}",
+                method.params.len()
+            ));
         }
         let mut values = Vec::with_capacity(count);
         for (expr, param) in exprs.iter().zip(method.params) {
@@ -86,7 +114,9 @@ fn method(receiver: &Value<'_>, name: &str) -> Option<Method> {
     let params = match receiver {
         Value::Time(_) => time::method_params(name),
         Value::Version(_) => semver::method_params(name),
-        Value::Int(_, kind @ (IntType::Duration | IntType::Month | IntType::Weekday)) => time::int_method_params(*kind, name),
+        Value::Int(_, kind @ (IntType::Duration | IntType::Month | IntType::Weekday)) => {
+            time::int_method_params(*kind, name)
+        }
         _ => None,
     }?;
     Some(Method { params })

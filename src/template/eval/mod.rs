@@ -13,7 +13,11 @@ use super::parse::place;
 use super::value::{Data, IntType, Value};
 
 /// Renders `template` with `data`.
-pub(crate) fn render<'a>(template: &'a Template, data: &'a Data<'a>, limits: &Limits) -> Result<Vec<u8>, TemplateError> {
+pub(crate) fn render<'a>(
+    template: &'a Template,
+    data: &'a Data<'a>,
+    limits: &Limits,
+) -> Result<Vec<u8>, TemplateError> {
     let root = Value::Data(data);
     let mut evaluator = Evaluator {
         template,
@@ -160,6 +164,7 @@ impl<'a> Evaluator<'a> {
             }
             Value::Map(_) | Value::Data(_) => {
                 let entries = entries(&value).unwrap_or_default();
+                self.cx.meter.step(entries.len() as u64)?;
                 let any = !entries.is_empty();
                 for (key, item) in entries {
                     if !self.iteration(branch, mark, Value::Str(key), item)? {
@@ -169,7 +174,12 @@ impl<'a> Evaluator<'a> {
                 any
             }
             Value::Int(..) | Value::Uint(..) => self.count(branch, mark, &value)?,
-            _ => return failed_with(format!("range can't iterate over a value of type {}; expected a list, a dict or an integer", value.type_name())),
+            _ => {
+                return failed_with(format!(
+                    "range can't iterate over a value of type {}; expected a list, a dict or an integer",
+                    value.type_name()
+                ));
+            }
         };
         self.variables.truncate(outer);
         if ran { Ok(Flow::Next) } else { self.list(&branch.otherwise, dot) }
@@ -286,8 +296,12 @@ impl<'a> Evaluator<'a> {
         let Command { first, arguments } = command;
         self.at = first.at;
         match &first.kind {
-            ExprKind::Function(function) => return self.call(function, first.at, arguments, dot, piped),
-            ExprKind::Field(names) => return self.fields(dot.clone(), names, first.at, arguments, dot, piped),
+            ExprKind::Function(function) => {
+                return self.call(function, first.at, arguments, dot, piped);
+            }
+            ExprKind::Field(names) => {
+                return self.fields(dot.clone(), names, first.at, arguments, dot, piped);
+            }
             ExprKind::Variable(name, names) if !names.is_empty() => {
                 let receiver = self.variable(name)?;
                 return self.fields(receiver, names, first.at, arguments, dot, piped);

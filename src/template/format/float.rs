@@ -61,8 +61,12 @@ fn plain(decimal: &Decimal) -> String {
             let zeros = "0".repeat(usize::try_from(-decimal.point).unwrap_or(0));
             if digits.is_empty() { "0".to_owned() } else { format!("0.{zeros}{digits}") }
         }
-        Ok(point) if digits.len() <= point => format!("{digits}{}", "0".repeat(point - digits.len())),
-        Ok(point) => digits.split_at_checked(point).map(|(whole, fraction)| format!("{whole}.{fraction}")).unwrap_or_default(),
+        Ok(point) if digits.len() <= point => {
+            format!("{digits}{}", "0".repeat(point - digits.len()))
+        }
+        Ok(point) => {
+            digits.split_at_checked(point).map(|(whole, fraction)| format!("{whole}.{fraction}")).unwrap_or_default()
+        }
     }
 }
 
@@ -70,7 +74,8 @@ fn general(magnitude: f64, precision: Option<usize>, letter: char) -> String {
     let shortest = precision.is_none();
     let decimal = decimal(magnitude, precision.map(|n| n.max(1)));
     let trimmed = decimal.digits.trim_end_matches('0');
-    let trimmed = Decimal { digits: if trimmed.is_empty() { "0".to_owned() } else { trimmed.to_owned() }, point: decimal.point };
+    let trimmed =
+        Decimal { digits: if trimmed.is_empty() { "0".to_owned() } else { trimmed.to_owned() }, point: decimal.point };
     let count = i32::try_from(trimmed.digits.len()).unwrap_or(i32::MAX);
     let mut threshold = precision.map_or(6, |n| i32::try_from(n.max(1)).unwrap_or(i32::MAX));
     if threshold > count && count >= trimmed.point {
@@ -138,4 +143,28 @@ fn hexadecimal(magnitude: f64, precision: Option<usize>, letter: char) -> String
     let sign = if exponent < 0 { '-' } else { '+' };
     let text = format!("0x{}{point}{digits}p{sign}{:02}", mantissa >> 60, exponent.abs());
     if letter == 'X' { text.to_ascii_uppercase() } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::format;
+
+    #[test]
+    fn floats_read_as_go_formats_them() {
+        for (value, letter, precision, text) in [
+            (1e6, 'g', -1, "1e+06"),
+            (100_000.0, 'g', -1, "100000"),
+            (0.000_1, 'g', -1, "0.0001"),
+            (0.000_01, 'g', -1, "1e-05"),
+            (1234.5678, 'g', 3, "1.23e+03"),
+            (-0.0, 'g', -1, "-0"),
+            (1.5, 'x', -1, "0x1.8p+00"),
+            (1.0, 'b', -1, "4503599627370496p-52"),
+            (2.5, 'f', 0, "2"),
+            (f64::INFINITY, 'g', -1, "+Inf"),
+            (f64::NAN, 'g', -1, "NaN"),
+        ] {
+            assert_eq!(format(value, letter, precision), text);
+        }
+    }
 }

@@ -69,7 +69,11 @@ impl Printer<'_, '_> {
         self.sink.nesting(depth)?;
         match verb {
             'T' => return self.string(value.type_name().as_bytes(), 's', value),
-            'p' => return super::super::error::failed("printf: %p shows addresses, which differ each time; use another verb"),
+            'p' => {
+                return super::super::error::failed(
+                    "printf: %p shows addresses, which differ each time; use another verb",
+                );
+            }
             _ => {}
         }
         match value {
@@ -150,7 +154,13 @@ impl Printer<'_, '_> {
         self.sink.push(if sharp { b"}" } else { b"]" })
     }
 
-    fn map<'k, 'v>(&mut self, name: &str, entries: impl Iterator<Item = (&'k [u8], Value<'v>)>, verb: char, depth: u32) -> Printed {
+    fn map<'k, 'v>(
+        &mut self,
+        name: &str,
+        entries: impl Iterator<Item = (&'k [u8], Value<'v>)>,
+        verb: char,
+        depth: u32,
+    ) -> Printed {
         let sharp = self.flags.sharp_v;
         let elem = if name == "map[string]string" { Elem::Str } else { Elem::Any };
         self.sink.push(if sharp { name.as_bytes() } else { b"map" })?;
@@ -168,7 +178,9 @@ impl Printer<'_, '_> {
 
     fn element(&mut self, value: &Value<'_>, elem: Elem, verb: char, depth: u32) -> Printed {
         match value {
-            Value::Nil if elem == Elem::Any => self.sink.push(if self.flags.sharp_v { b"interface {}(nil)" } else { b"<nil>" }),
+            Value::Nil if elem == Elem::Any => {
+                self.sink.push(if self.flags.sharp_v { b"interface {}(nil)" } else { b"<nil>" })
+            }
             _ => self.value(value, verb, depth + 1),
         }
     }
@@ -226,7 +238,13 @@ impl Printer<'_, '_> {
 
     fn quoted(&mut self, text: &[u8]) -> Printed {
         let text = self.truncated(text);
-        let raw = self.flags.sharp && runes(text).all(|r| r.valid && r.char != '`' && r.char != '\u{feff}' && (r.char == '\t' || r.char >= ' ' && r.char != '\x7f'));
+        let raw = self.flags.sharp
+            && runes(text).all(|r| {
+                r.valid
+                    && r.char != '`'
+                    && r.char != '\u{feff}'
+                    && (r.char == '\t' || r.char >= ' ' && r.char != '\x7f')
+            });
         if raw {
             let mut whole = vec![b'`'];
             whole.extend_from_slice(text);
@@ -239,7 +257,9 @@ impl Printer<'_, '_> {
     fn hex(&mut self, text: &[u8], verb: char) -> Printed {
         let text = text.get(..self.flags.precision.unwrap_or(text.len()).min(text.len())).unwrap_or(text);
         if text.is_empty() {
-            return self.sink.fill(if self.flags.zero && !self.flags.minus { b'0' } else { b' ' }, self.flags.width.unwrap_or(0));
+            return self
+                .sink
+                .fill(if self.flags.zero && !self.flags.minus { b'0' } else { b' ' }, self.flags.width.unwrap_or(0));
         }
         let prefix = if verb == 'x' { "0x" } else { "0X" };
         let mut out = String::with_capacity(text.len() * 2 + 2);
@@ -277,7 +297,9 @@ impl Printer<'_, '_> {
     fn unicode(&mut self, n: u64) -> Printed {
         let digits = self.flags.precision.unwrap_or(4).max(4);
         let mut text = format!("U+{n:0digits$X}");
-        if let Some(c) = u32::try_from(n).ok().and_then(char::from_u32).filter(|c| self.flags.sharp && super::quote::is_print(*c)) {
+        if let Some(c) =
+            u32::try_from(n).ok().and_then(char::from_u32).filter(|c| self.flags.sharp && super::quote::is_print(*c))
+        {
             text.push_str(&format!(" '{c}'"));
         }
         self.unzeroed(text.as_bytes())
@@ -299,7 +321,9 @@ impl Printer<'_, '_> {
             Some(0) if n == 0 => return self.sink.fill(b' ', flags.width.unwrap_or(0)),
             Some(precision) => precision,
             None => match flags.width {
-                Some(width) if flags.zero && !flags.minus => width.saturating_sub(usize::from(negative || flags.plus || flags.space)),
+                Some(width) if flags.zero && !flags.minus => {
+                    width.saturating_sub(usize::from(negative || flags.plus || flags.space))
+                }
                 _ => 0,
             },
         };
@@ -372,7 +396,11 @@ fn with_point(body: &str, letter: char, precision: i64) -> String {
         'g' | 'G' | 'x' => usize::try_from(precision).unwrap_or(6),
         _ => 0,
     };
-    let tail_at = body.find(|c: char| matches!(c, 'p' | 'P') || matches!(letter, 'e' | 'E' | 'f' | 'g' | 'G') && matches!(c, 'e' | 'E')).unwrap_or(body.len());
+    let tail_at = body
+        .find(|c: char| {
+            matches!(c, 'p' | 'P') || matches!(letter, 'e' | 'E' | 'f' | 'g' | 'G') && matches!(c, 'e' | 'E')
+        })
+        .unwrap_or(body.len());
     let (number, tail) = body.split_at_checked(tail_at).unwrap_or((body, ""));
     let significant = number.chars().filter(|c| *c != '.').skip_while(|c| *c == '0').count();
     missing = missing.saturating_sub(significant);

@@ -175,7 +175,10 @@ impl State<'_, '_, '_> {
             return false;
         };
         let digits = rest.get(..close).unwrap_or_default();
-        let number = std::str::from_utf8(digits).ok().filter(|d| d.bytes().all(|b| b.is_ascii_digit())).and_then(|d| d.parse::<usize>().ok());
+        let number = std::str::from_utf8(digits)
+            .ok()
+            .filter(|d| d.bytes().all(|b| b.is_ascii_digit()))
+            .and_then(|d| d.parse::<usize>().ok());
         self.at += close + 2;
         match number.and_then(|n| n.checked_sub(1)) {
             Some(index) if index < self.values.len() => {

@@ -18,13 +18,19 @@ pub(crate) struct Rune {
 pub(crate) fn first_rune(bytes: &[u8]) -> Option<Rune> {
     let lead = *bytes.first()?;
     let size = match lead {
-        0..=0x7f => return Some(Rune { char: char::from(lead), size: 1, valid: true }),
+        0..=0x7f => {
+            return Some(Rune { char: char::from(lead), size: 1, valid: true });
+        }
         0xc2..=0xdf => 2,
         0xe0..=0xef => 3,
         0xf0..=0xf4 => 4,
         _ => 0,
     };
-    let decoded = bytes.get(..size).filter(|b| !b.is_empty()).and_then(|b| std::str::from_utf8(b).ok()).and_then(|s| s.chars().next());
+    let decoded = bytes
+        .get(..size)
+        .filter(|b| !b.is_empty())
+        .and_then(|b| std::str::from_utf8(b).ok())
+        .and_then(|s| s.chars().next());
     Some(match decoded {
         Some(char) => Rune { char, size, valid: true },
         None => Rune { char: char::REPLACEMENT_CHARACTER, size: 1, valid: false },
@@ -38,6 +44,12 @@ pub(crate) fn runes(mut bytes: &[u8]) -> impl Iterator<Item = Rune> {
         bytes = bytes.get(rune.size..).unwrap_or_default();
         Some(rune)
     })
+}
+
+/// The bytes at the front that are plain: printable ASCII, and none of `special`. Most text is, and is copied as it is.
+pub(crate) fn plain_front<'t>(bytes: &'t [u8], special: &[u8]) -> &'t [u8] {
+    let length = bytes.iter().position(|byte| !(b' '..=b'~').contains(byte) || special.contains(byte));
+    bytes.get(..length.unwrap_or(bytes.len())).unwrap_or_default()
 }
 
 /// Appends a character as UTF-8.
@@ -78,7 +90,11 @@ pub(crate) fn quote(text: &[u8], ascii: bool) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len() + 2);
     out.push(b'"');
     let mut rest = text;
-    while let Some(rune) = first_rune(rest) {
+    loop {
+        let plain = plain_front(rest, br#""\"#);
+        out.extend_from_slice(plain);
+        rest = rest.get(plain.len()..).unwrap_or_default();
+        let Some(rune) = first_rune(rest) else { break };
         if rune.valid {
             escape(&mut out, rune.char, '"', ascii);
         } else if let Some(byte) = rest.first() {

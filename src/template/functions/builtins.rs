@@ -9,13 +9,19 @@ use super::{Function, Special};
 pub(super) static FUNCTIONS: &[Function] = &[
     Function::new("and", &[Any], never).and(Any).special(Special::And),
     Function::new("or", &[Any], never).and(Any).special(Special::Or),
-    Function::new("not", &[Any], |_, a| Ok(Value::Bool(!a.get(0)?.truth()))),
-    Function::new("call", &[Any], |_, a| failed_with(format!("a value of type {} is no function", a.get(0)?.type_name()))).and(Any),
-    Function::new("len", &[Any], len),
-    Function::new("index", &[Any], index).and(Any),
+    Function::new("not", &[Any], |_, a| Ok(Value::Bool(!a.get(0)?.truth()))).constant(),
+    Function::new("call", &[Any], |_, a| {
+        failed_with(format!("a value of type {} is no function", a.get(0)?.type_name()))
+    })
+    .and(Any),
+    Function::new("len", &[Any], len).constant(),
+    Function::new("index", &[Any], index).constant().and(Any),
     Function::new("print", &[], |cx, a| Ok(Value::Str(format::print(&mut cx.meter, a.all())?.into()))).and(Any),
     Function::new("println", &[], |cx, a| Ok(Value::Str(format::println(&mut cx.meter, a.all())?.into()))).and(Any),
-    Function::new("printf", &[Text], |cx, a| Ok(Value::Str(format::printf(&mut cx.meter, a.str(0)?, a.from(1))?.into()))).and(Any),
+    Function::new("printf", &[Text], |cx, a| {
+        Ok(Value::Str(format::printf(&mut cx.meter, a.str(0)?, a.from(1))?.into()))
+    })
+    .and(Any),
     Function::new("html", &[], |cx, a| escaped(cx, a, html)).and(Any),
     Function::new("js", &[], |cx, a| escaped(cx, a, js)).and(Any),
     Function::new("urlquery", &[], |cx, a| escaped(cx, a, urlquery)).and(Any),
@@ -38,7 +44,9 @@ fn len<'a>(_: &mut Context<'a>, a: Args<'_, 'a>) -> Answer<'a> {
         Value::List(list) => list.items.len(),
         Value::Map(map) => map.len(),
         Value::Data(data) => data.entries().len(),
-        other => return failed_with(format!("a value of type {} has no length", other.type_name())),
+        other => {
+            return failed_with(format!("a value of type {} has no length", other.type_name()));
+        }
     }))
 }
 
@@ -63,7 +71,9 @@ fn index<'a>(_: &mut Context<'a>, a: Args<'_, 'a>) -> Answer<'a> {
                 (None, _) => Value::Nil,
             },
             Value::Data(data) => Value::Str(Str::Borrowed(data.find(name(key)?).unwrap_or_default())),
-            other => return failed_with(format!("a value of type {} can't be indexed", other.type_name())),
+            other => {
+                return failed_with(format!("a value of type {} can't be indexed", other.type_name()));
+            }
         };
     }
     Ok(item)
@@ -73,7 +83,9 @@ fn position(key: &Value<'_>) -> Result<usize, Fault> {
     let position = match key {
         Value::Int(n, _) => usize::try_from(*n).ok(),
         Value::Uint(n, _) => usize::try_from(*n).ok(),
-        _ => return failed_with(format!("expected an integer as index, got {}", key.type_name())),
+        _ => {
+            return failed_with(format!("expected an integer as index, got {}", key.type_name()));
+        }
     };
     position.map_or_else(|| failed("the index is out of range"), Ok)
 }
@@ -89,7 +101,10 @@ fn escaped<'a>(cx: &mut Context<'a>, a: Args<'_, 'a>, escape: fn(&[u8]) -> Vec<u
     let text = match a.all() {
         [Value::Str(text)] => text.clone(),
         all => {
-            let shown: Vec<Value<'a>> = all.iter().map(|value| if matches!(value, Value::Nil) { Value::text("<no value>") } else { value.clone() }).collect();
+            let shown: Vec<Value<'a>> = all
+                .iter()
+                .map(|value| if matches!(value, Value::Nil) { Value::text("<no value>") } else { value.clone() })
+                .collect();
             format::print(&mut cx.meter, &shown)?.into()
         }
     };
@@ -167,13 +182,17 @@ fn equal(a: &Value<'_>, b: &Value<'_>) -> Result<bool, Fault> {
         (Value::Bool(a), Value::Bool(b)) => a == b,
         (Value::Int(a, _), Value::Int(b, _)) => a == b,
         (Value::Uint(a, _), Value::Uint(b, _)) => a == b,
-        (Value::Int(a, _), Value::Uint(b, _)) | (Value::Uint(b, _), Value::Int(a, _)) => u64::try_from(*a).is_ok_and(|a| a == *b),
+        (Value::Int(a, _), Value::Uint(b, _)) | (Value::Uint(b, _), Value::Int(a, _)) => {
+            u64::try_from(*a).is_ok_and(|a| a == *b)
+        }
         (Value::Float(a), Value::Float(b)) => a == b,
         (Value::Str(a), Value::Str(b)) => a == b,
         (Value::Time(a), Value::Time(b)) => a == b,
         (Value::Certificate(a), Value::Certificate(b)) => a.cert == b.cert && a.key == b.key,
         (Value::Version(a), Value::Version(b)) => std::rc::Rc::ptr_eq(a, b),
-        _ => return failed_with(format!("can't compare {} with {}", a.type_name(), b.type_name())),
+        _ => {
+            return failed_with(format!("can't compare {} with {}", a.type_name(), b.type_name()));
+        }
     })
 }
 
@@ -185,7 +204,9 @@ fn less(a: &Value<'_>, b: &Value<'_>) -> Result<bool, Fault> {
         (Value::Uint(a, _), Value::Int(b, _)) => u64::try_from(*b).is_ok_and(|b| *a < b),
         (Value::Float(a), Value::Float(b)) => a < b,
         (Value::Str(a), Value::Str(b)) => a < b,
-        _ => return failed_with(format!("can't tell which is less: {} or {}", a.type_name(), b.type_name())),
+        _ => {
+            return failed_with(format!("can't tell which is less: {} or {}", a.type_name(), b.type_name()));
+        }
     })
 }
 

@@ -86,7 +86,8 @@ fn is_connector(c: char) -> bool {
 
 /// A letter, but not of the scripts that know no words.
 fn is_alphabetic(c: char) -> bool {
-    is_letter(c) && !matches!(c, '\u{4e00}'..='\u{9fcc}' | '\u{3400}'..='\u{4db5}' | '\u{20000}'..='\u{2b81d}' | '\u{3041}'..='\u{3096}' | '\u{30a1}'..='\u{30fa}' | '\u{3130}'..='\u{318e}' | '\u{ac00}'..='\u{d7af}' | '\u{1100}'..='\u{11ff}')
+    is_letter(c)
+        && !matches!(c, '\u{4e00}'..='\u{9fcc}' | '\u{3400}'..='\u{4db5}' | '\u{20000}'..='\u{2b81d}' | '\u{3041}'..='\u{3096}' | '\u{30a1}'..='\u{30fa}' | '\u{3130}'..='\u{318e}' | '\u{ac00}'..='\u{d7af}' | '\u{1100}'..='\u{11ff}')
 }
 
 /// `some_words` → `SomeWords`; leading connectors stay, and of several in a row the last goes.
@@ -164,12 +165,16 @@ impl<'t> Words<'t> {
     }
 
     fn next(&mut self) -> (Kind, &'t [u8]) {
-        let Some(first) = first_rune(self.rest) else { return (Kind::End, &[]) };
+        let Some(first) = first_rune(self.rest) else {
+            return (Kind::End, &[]);
+        };
         let word = kind(first.char);
         let mut length = first.size;
-        let mut run = |wanted: Kind, length: &mut usize| {
+        let run = |wanted: Kind, length: &mut usize| {
             let mut last = 0;
-            while let Some(rune) = self.rest.get(*length..).and_then(first_rune).filter(|rune| kind(rune.char) == wanted) {
+            while let Some(rune) =
+                self.rest.get(*length..).and_then(first_rune).filter(|rune| kind(rune.char) == wanted)
+            {
                 *length += rune.size;
                 last = rune.size;
             }
@@ -178,7 +183,8 @@ impl<'t> Words<'t> {
         match word {
             Kind::Upper => {
                 let last = run(Kind::Upper, &mut length);
-                let lower_follows = self.rest.get(length..).and_then(first_rune).is_some_and(|rune| kind(rune.char) == Kind::Lower);
+                let lower_follows =
+                    self.rest.get(length..).and_then(first_rune).is_some_and(|rune| kind(rune.char) == Kind::Lower);
                 if last > 0 && lower_follows {
                     // The last capital begins the next word.
                     length -= last;

@@ -39,7 +39,9 @@ fn all_of(text: &str) -> Option<Vec<Comparison>> {
         let (comparison, after) = comparison(rest)?;
         // `1.2 - 2.0` is a range, both ends included.
         let trimmed = after.trim_start();
-        let range = trimmed.strip_prefix('-').filter(|tail| trimmed.len() < after.len() && tail.starts_with(char::is_whitespace));
+        let range = trimmed
+            .strip_prefix('-')
+            .filter(|tail| trimmed.len() < after.len() && tail.starts_with(char::is_whitespace));
         match range {
             Some(tail) if comparison.1 => {
                 let (last, after) = version(tail.trim_start())?;
@@ -93,7 +95,9 @@ fn version(text: &str) -> Option<(Comparison, &str)> {
         return None;
     }
     let parts: Vec<&str> = numbers.split('.').collect();
-    if parts.len() > 3 || parts.iter().any(|part| part.is_empty() || !part.bytes().all(|b| b.is_ascii_digit() || b"xX*".contains(&b))) {
+    if parts.len() > 3
+        || parts.iter().any(|part| part.is_empty() || !part.bytes().all(|b| b.is_ascii_digit() || b"xX*".contains(&b)))
+    {
         return None;
     }
     let open = |n: usize| parts.get(n).is_none_or(|part| matches!(*part, "x" | "X" | "*"));
@@ -106,7 +110,10 @@ fn version(text: &str) -> Option<(Comparison, &str)> {
     };
     let known = pre.map_or(known.clone(), |pre| format!("{known}-{pre}"));
     let dirty = open(0) || open(1) || open(2);
-    Some((Comparison { operator: Operator::Equal, version: Version::parse(&known)?, dirty, minor_dirty, patch_dirty }, rest))
+    Some((
+        Comparison { operator: Operator::Equal, version: Version::parse(&known)?, dirty, minor_dirty, patch_dirty },
+        rest,
+    ))
 }
 
 /// Whether a version meets a constraint.
@@ -130,8 +137,17 @@ impl Comparison {
             Operator::Less => order.is_lt(),
             Operator::AtLeast => order.is_ge(),
             Operator::AtMost if !self.dirty => order.is_le(),
-            Operator::AtMost => version.major < wanted.major || version.major == wanted.major && (version.minor <= wanted.minor || self.minor_dirty),
-            Operator::Greater if !self.dirty || version.major != wanted.major => if self.dirty { version.major > wanted.major } else { order.is_gt() },
+            Operator::AtMost => {
+                version.major < wanted.major
+                    || version.major == wanted.major && (version.minor <= wanted.minor || self.minor_dirty)
+            }
+            Operator::Greater if !self.dirty || version.major != wanted.major => {
+                if self.dirty {
+                    version.major > wanted.major
+                } else {
+                    order.is_gt()
+                }
+            }
             Operator::Greater if self.minor_dirty => false,
             Operator::Greater if self.patch_dirty => version.minor > wanted.minor,
             Operator::Greater => order.is_gt(),
@@ -182,8 +198,33 @@ impl Comparison {
             return true;
         }
         if self.patch_dirty {
-            return (!version.pre.is_empty() || !wanted.pre.is_empty()) && compare_pre(&version.pre, &wanted.pre).is_ne();
+            return (!version.pre.is_empty() || !wanted.pre.is_empty())
+                && compare_pre(&version.pre, &wanted.pre).is_ne();
         }
         version.patch != wanted.patch || version.compare(wanted).is_ne()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn improper_constraints_are_none() {
+        for text in ["", "x y", ">1<2", ">>1", "1.2.3.4", "1 -", "|| 1", "^", "1.a", "1,,2"] {
+            assert!(parse(text).is_none(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn pre_releases_are_for_those_who_ask() {
+        let meets =
+            |constraint: &str, version: &str| meets(&parse(constraint).unwrap(), &Version::parse(version).unwrap());
+        assert!(
+            !meets(">=1.0.0", "1.1.0-beta")
+                && meets(">=1.0.0-0", "1.1.0-beta")
+                && meets("1.2 - 1.4, !=1.3.x", "1.4.9")
+                && !meets("1.2 - 1.4, !=1.3.x", "1.3.1")
+        );
     }
 }

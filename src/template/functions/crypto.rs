@@ -80,9 +80,27 @@ const PATTERNS: &[(&str, &[&str])] = &[
     (
         "long",
         &[
-            "CvcvnoCvcvCvcv", "CvcvCvcvnoCvcv", "CvcvCvcvCvcvno", "CvccnoCvcvCvcv", "CvccCvcvnoCvcv", "CvccCvcvCvcvno", "CvcvnoCvccCvcv",
-            "CvcvCvccnoCvcv", "CvcvCvccCvcvno", "CvcvnoCvcvCvcc", "CvcvCvcvnoCvcc", "CvcvCvcvCvccno", "CvccnoCvccCvcv", "CvccCvccnoCvcv",
-            "CvccCvccCvcvno", "CvcvnoCvccCvcc", "CvcvCvccnoCvcc", "CvcvCvccCvccno", "CvccnoCvcvCvcc", "CvccCvcvnoCvcc", "CvccCvcvCvccno",
+            "CvcvnoCvcvCvcv",
+            "CvcvCvcvnoCvcv",
+            "CvcvCvcvCvcvno",
+            "CvccnoCvcvCvcv",
+            "CvccCvcvnoCvcv",
+            "CvccCvcvCvcvno",
+            "CvcvnoCvccCvcv",
+            "CvcvCvccnoCvcv",
+            "CvcvCvccCvcvno",
+            "CvcvnoCvcvCvcc",
+            "CvcvCvcvnoCvcc",
+            "CvcvCvcvCvccno",
+            "CvccnoCvccCvcv",
+            "CvccCvccnoCvcv",
+            "CvccCvccCvcvno",
+            "CvcvnoCvccCvcc",
+            "CvcvCvccnoCvcc",
+            "CvcvCvccCvccno",
+            "CvccnoCvcvCvcc",
+            "CvccCvcvnoCvcc",
+            "CvccCvcvCvccno",
         ],
     ),
     ("medium", &["CvcnoCvc", "CvcCvcno"]),
@@ -115,16 +133,22 @@ fn derive_password<'a>(cx: &mut Context<'a>, a: Args<'_, 'a>) -> Answer<'a> {
     let sized = |text: &[u8]| [&u32::try_from(text.len()).unwrap_or(u32::MAX).to_be_bytes()[..], text].concat();
     let mut key = [0; 64];
     let params = scrypt::Params::new(15, 8, 2);
-    let derived = params.ok().and_then(|params| scrypt::scrypt(password, &[NAME, &sized(user)].concat(), &params, &mut key).ok());
+    let derived =
+        params.ok().and_then(|params| scrypt::scrypt(password, &[NAME, &sized(user)].concat(), &params, &mut key).ok());
     if derived.is_none() {
         return failed("the password can't be derived");
     }
-    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&key) else { return failed("the password can't be derived") };
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&key) else {
+        return failed("the password can't be derived");
+    };
     mac.update(&[NAME, &sized(site), &counter.to_be_bytes()].concat());
     let seed = mac.finalize().into_bytes();
     let pick = |from: usize, n: usize| usize::from(seed.get(n).copied().unwrap_or(0)) % from.max(1);
     let pattern = patterns.get(pick(patterns.len(), 0)).copied().unwrap_or_default();
-    let characters = pattern.bytes().enumerate().filter_map(|(n, letter)| class(letter).get(pick(class(letter).len(), n + 1)).copied());
+    let characters = pattern
+        .bytes()
+        .enumerate()
+        .filter_map(|(n, letter)| class(letter).get(pick(class(letter).len(), n + 1)).copied());
     cx.string(characters.collect::<Vec<u8>>())
 }
 
@@ -157,11 +181,17 @@ fn decrypt<'a>(cx: &mut Context<'a>, a: Args<'_, 'a>) -> Answer<'a> {
         return Ok(Value::text(""));
     }
     cx.meter.memory(text.len())?;
-    let Ok(sealed) = base64_decode(text) else { return failed("the text is no base64") };
+    let Ok(sealed) = base64_decode(text) else {
+        return failed("the text is no base64");
+    };
     let bad = "the text is no AES-CBC of at least one block";
-    let Some((iv, body)) = sealed.split_first_chunk::<16>() else { return failed(bad) };
+    let Some((iv, body)) = sealed.split_first_chunk::<16>() else {
+        return failed(bad);
+    };
     let cipher = cbc::Decryptor::<Aes256>::new(&aes_key(password).into(), &(*iv).into());
-    let Ok(mut plain) = cipher.decrypt_padded_vec::<NoPadding>(body) else { return failed(bad) };
+    let Ok(mut plain) = cipher.decrypt_padded_vec::<NoPadding>(body) else {
+        return failed(bad);
+    };
     // Sprig looks at the last byte only; so does this, lest a text that it opens stay shut.
     let padding = usize::from(plain.last().copied().unwrap_or(255));
     match plain.len().checked_sub(padding) {

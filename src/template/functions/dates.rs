@@ -19,7 +19,9 @@ pub(super) static FUNCTIONS: &[Function] = &[
     Function::new("date_modify", &[Text, Instant], |_, a| modified(a, false)),
     Function::new("mustDateModify", &[Text, Instant], |_, a| modified(a, true)),
     Function::new("must_date_modify", &[Text, Instant], |_, a| modified(a, true)),
-    Function::new("toDate", &[Text, Text], |_, a| Ok(Value::Time(parse(&a.str(0)?.text(), &a.str(1)?.text()).unwrap_or_else(Time::zero).into()))),
+    Function::new("toDate", &[Text, Text], |_, a| {
+        Ok(Value::Time(parse(&a.str(0)?.text(), &a.str(1)?.text()).unwrap_or_else(Time::zero).into()))
+    }),
     Function::new("mustToDate", &[Text, Text], |_, a| match parse(&a.str(0)?.text(), &a.str(1)?.text()) {
         Some(time) => Ok(Value::Time(time.into())),
         None => failed("the text is no date of that layout"),
@@ -59,7 +61,9 @@ fn in_zone<'a>(cx: &mut Context<'a>, a: Args<'_, 'a>) -> Answer<'a> {
 }
 
 fn modified<'a>(a: Args<'_, 'a>, must: bool) -> Answer<'a> {
-    let Value::Time(time) = a.get(1)? else { return failed("expected a time") };
+    let Value::Time(time) = a.get(1)? else {
+        return failed("expected a time");
+    };
     match duration(&a.str(0)?.text()) {
         Some(nanos) => Ok(Value::Time(time.plus(nanos).into())),
         None if must => failed("expected a duration, such as \"-1h30m\""),
@@ -83,7 +87,14 @@ fn rounded<'a>(cx: &mut Context<'a>, a: Args<'_, 'a>) -> Answer<'a> {
     };
     let seconds = nanos.unsigned_abs();
     const SECOND: u64 = 1_000_000_000;
-    let units = [(SECOND * 86_400 * 365, "y"), (SECOND * 86_400 * 30, "mo"), (SECOND * 86_400, "d"), (SECOND * 3600, "h"), (SECOND * 60, "m"), (SECOND, "s")];
+    let units = [
+        (SECOND * 86_400 * 365, "y"),
+        (SECOND * 86_400 * 30, "mo"),
+        (SECOND * 86_400, "d"),
+        (SECOND * 3600, "h"),
+        (SECOND * 60, "m"),
+        (SECOND, "s"),
+    ];
     match units.iter().find(|(unit, _)| seconds > *unit) {
         Some((unit, name)) => cx.string(format!("{}{name}", seconds / unit)),
         None => Ok(Value::text("0s")),

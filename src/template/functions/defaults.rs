@@ -10,12 +10,17 @@ pub(super) static FUNCTIONS: &[Function] = &[
         let given = a.from(1).first().filter(|given| given.truth());
         Ok(given.unwrap_or(a.get(0)?).clone())
     })
+    .constant()
     .and(Any),
-    Function::new("empty", &[Any], |_, a| Ok(Value::Bool(!a.get(0)?.truth()))),
-    Function::new("coalesce", &[], |_, a| Ok(a.all().iter().find(|value| value.truth()).cloned().unwrap_or(Value::Nil))).and(Any),
-    Function::new("all", &[], |_, a| Ok(Value::Bool(a.all().iter().all(Value::truth)))).and(Any),
-    Function::new("any", &[], |_, a| Ok(Value::Bool(a.all().iter().any(Value::truth)))).and(Any),
-    Function::new("ternary", &[Any, Any, Bool], |_, a| Ok(a.get(usize::from(!a.get(2)?.truth()))?.clone())),
+    Function::new("empty", &[Any], |_, a| Ok(Value::Bool(!a.get(0)?.truth()))).constant(),
+    Function::new("coalesce", &[], |_, a| {
+        Ok(a.all().iter().find(|value| value.truth()).cloned().unwrap_or(Value::Nil))
+    })
+    .constant()
+    .and(Any),
+    Function::new("all", &[], |_, a| Ok(Value::Bool(a.all().iter().all(Value::truth)))).constant().and(Any),
+    Function::new("any", &[], |_, a| Ok(Value::Bool(a.all().iter().any(Value::truth)))).constant().and(Any),
+    Function::new("ternary", &[Any, Any, Bool], |_, a| Ok(a.get(usize::from(!a.get(2)?.truth()))?.clone())).constant(),
     Function::new("fail", &[Text], fail).special(Special::Fail),
 ];
 

@@ -10,11 +10,17 @@ use super::super::value::{Elem, Map, Str, Value};
 use super::Function;
 
 pub(super) static FUNCTIONS: &[Function] = &[
-    Function::new("dict", &[], dict).and(Any),
-    Function::new("get", &[Dict, Text], |_, a| Ok(a.map(0)?.and_then(|map| map.get(text(a, 1))).unwrap_or(Value::text("")))),
-    Function::new("set", &[Dict, Text, Any], set),
-    Function::new("unset", &[Dict, Text], unset),
-    Function::new("hasKey", &[Dict, Text], |_, a| Ok(Value::Bool(a.map(0)?.is_some_and(|map| map.get(text(a, 1)).is_some())))),
+    Function::new("dict", &[], dict).constant().and(Any),
+    Function::new("get", &[Dict, Text], |_, a| {
+        Ok(a.map(0)?.and_then(|map| map.get(text(a, 1))).unwrap_or(Value::text("")))
+    })
+    .constant(),
+    Function::new("set", &[Dict, Text, Any], set).constant(),
+    Function::new("unset", &[Dict, Text], unset).constant(),
+    Function::new("hasKey", &[Dict, Text], |_, a| {
+        Ok(Value::Bool(a.map(0)?.is_some_and(|map| map.get(text(a, 1)).is_some())))
+    })
+    .constant(),
     Function::new("pluck", &[Text], pluck).and(Dict),
     Function::new("keys", &[], keys).and(Dict),
     Function::new("values", &[Dict], |cx, a| {
@@ -48,7 +54,9 @@ fn dict<'a>(cx: &mut Context<'a>, a: Args<'_, 'a>) -> Answer<'a> {
 }
 
 fn set<'a>(cx: &mut Context<'a>, a: Args<'_, 'a>) -> Answer<'a> {
-    let Some(map) = a.map(0)? else { return failed("nil is no dict that could be changed") };
+    let Some(map) = a.map(0)? else {
+        return failed("nil is no dict that could be changed");
+    };
     cx.put(map, a.str(1)?.clone(), a.get(2)?.clone())?;
     Ok(Value::Map(Rc::clone(map)))
 }
@@ -102,7 +110,13 @@ fn merge<'a>(cx: &mut Context<'a>, a: Args<'_, 'a>, overwrite: bool) -> Answer<'
 
 /// What mergo does with dicts: those on both sides are merged, else the source wins where it may overwrite or the target's
 /// value is empty.
-fn merge_into<'a>(cx: &mut Context<'a>, target: &Map<'a>, source: &Map<'a>, overwrite: bool, depth: u32) -> Result<(), Fault> {
+fn merge_into<'a>(
+    cx: &mut Context<'a>,
+    target: &Map<'a>,
+    source: &Map<'a>,
+    overwrite: bool,
+    depth: u32,
+) -> Result<(), Fault> {
     cx.meter.nesting(depth)?;
     for (key, value) in source.entries() {
         cx.meter.step(1)?;
@@ -143,16 +157,22 @@ pub(crate) fn copy<'a>(cx: &mut Context<'a>, value: &Value<'a>, depth: u32) -> A
 
 /// `dig "a" "b" default dict`
 fn dig<'a>(_: &mut Context<'a>, a: Args<'_, 'a>) -> Answer<'a> {
-    let [keys @ .., default, dict] = a.all() else { return failed("expected keys, a default and a dict") };
+    let [keys @ .., default, dict] = a.all() else {
+        return failed("expected keys, a default and a dict");
+    };
     let mut found = dict.clone();
     for key in keys {
-        let Value::Str(key) = key else { return failed_with(format!("expected strings as keys, got {}", key.type_name())) };
+        let Value::Str(key) = key else {
+            return failed_with(format!("expected strings as keys, got {}", key.type_name()));
+        };
         found = match &found {
             Value::Map(map) if map.elem == Elem::Any => match map.get(key) {
                 Some(value) => value,
                 None => return Ok(default.clone()),
             },
-            other => return failed_with(format!("expected a dict at each key but the last, got {}", other.type_name())),
+            other => {
+                return failed_with(format!("expected a dict at each key but the last, got {}", other.type_name()));
+            }
         };
     }
     Ok(found)

@@ -1,7 +1,9 @@
 //! Base64, base32, hex, JSON and YAML.
 
 use super::super::codec::json::{Style, write};
-use super::super::codec::{base32_decode, base32_encode, base64_decode, base64_encode, json_parse, yaml_read, yaml_write};
+use super::super::codec::{
+    base32_decode, base32_encode, base64_decode, base64_encode, json_parse, yaml_read, yaml_write,
+};
 use super::super::context::{Answer, Args, Context, Param::Any, Param::String as Text};
 use super::super::error::{Fault, failed};
 use super::super::value::Value;
@@ -68,7 +70,9 @@ fn lenient<'a>(cx: &mut Context<'a>, a: Args<'_, 'a>, style: Style) -> Answer<'a
 fn from_yaml<'a>(cx: &mut Context<'a>, a: Args<'_, 'a>) -> Answer<'a> {
     let problem = match yaml_read::parse(cx, a.str(0)?)? {
         Ok(Value::Map(map)) => return Ok(Value::Map(map)),
-        Ok(Value::Nil) => return Ok(Value::Map(cx.map(super::super::value::Elem::Any, Default::default())?)),
+        Ok(Value::Nil) => {
+            return Ok(Value::Map(cx.map(super::super::value::Elem::Any, Default::default())?));
+        }
         Ok(_) => "expected a mapping",
         Err(problem) => problem,
     };

@@ -30,7 +30,10 @@ pub(super) fn deep_equal(meter: &mut Meter, a: &Value<'_>, b: &Value<'_>, depth:
             true
         }
         (Value::Map(_) | Value::Data(_), Value::Map(_) | Value::Data(_)) => {
-            let (left, right) = (super::super::context::entries(a).unwrap_or_default(), super::super::context::entries(b).unwrap_or_default());
+            let (left, right) = (
+                super::super::context::entries(a).unwrap_or_default(),
+                super::super::context::entries(b).unwrap_or_default(),
+            );
             if a.type_name() != b.type_name() || left.len() != right.len() {
                 return Ok(false);
             }

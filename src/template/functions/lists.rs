@@ -12,18 +12,18 @@ use super::math::to_int;
 use super::text::split;
 
 pub(super) static FUNCTIONS: &[Function] = &[
-    Function::new("list", &[], |cx, a| cx.list(Elem::Any, a.all().to_vec())).and(Any),
-    Function::new("tuple", &[], |cx, a| cx.list(Elem::Any, a.all().to_vec())).and(Any),
+    Function::new("list", &[], |cx, a| cx.list(Elem::Any, a.all().to_vec())).constant().and(Any),
+    Function::new("tuple", &[], |cx, a| cx.list(Elem::Any, a.all().to_vec())).constant().and(Any),
     Function::new("append", &[Any, Any], append),
     Function::new("push", &[Any, Any], append),
     Function::new("mustAppend", &[Any, Any], append),
     Function::new("mustPush", &[Any, Any], append),
     Function::new("prepend", &[Any, Any], prepend),
     Function::new("mustPrepend", &[Any, Any], prepend),
-    Function::new("first", &[Any], first),
-    Function::new("mustFirst", &[Any], first),
-    Function::new("last", &[Any], last),
-    Function::new("mustLast", &[Any], last),
+    Function::new("first", &[Any], first).constant(),
+    Function::new("mustFirst", &[Any], first).constant(),
+    Function::new("last", &[Any], last).constant(),
+    Function::new("mustLast", &[Any], last).constant(),
     Function::new("rest", &[Any], |cx, a| all_but(cx, a, 1, 0)),
     Function::new("mustRest", &[Any], |cx, a| all_but(cx, a, 1, 0)),
     Function::new("initial", &[Any], |cx, a| all_but(cx, a, 0, 1)),
@@ -205,6 +205,7 @@ fn join<'a>(cx: &mut Context<'a>, a: Args<'_, 'a>) -> Answer<'a> {
 
 /// `map[_0:… _1:…]`, which templates take parts of as fields.
 fn numbered<'a>(cx: &mut Context<'a>, parts: Vec<Str<'a>>) -> Answer<'a> {
-    let entries: BTreeMap<Str<'a>, Value<'a>> = parts.into_iter().enumerate().map(|(n, part)| (format!("_{n}").into(), Value::Str(part))).collect();
+    let entries: BTreeMap<Str<'a>, Value<'a>> =
+        parts.into_iter().enumerate().map(|(n, part)| (format!("_{n}").into(), Value::Str(part))).collect();
     Ok(Value::Map(cx.map(Elem::Str, entries)?))
 }

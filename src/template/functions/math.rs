@@ -13,12 +13,18 @@ pub(super) static FUNCTIONS: &[Function] = &[
     Function::new("int", &[Any], |_, a| Ok(Value::Int(to_int(a.get(0)?), IntType::Int))),
     Function::new("int64", &[Any], |_, a| Ok(Value::int64(to_int(a.get(0)?)))),
     Function::new("float64", &[Any], |_, a| Ok(Value::Float(to_float(a.get(0)?)))),
-    Function::new("atoi", &[super::super::context::Param::String], |_, a| Ok(Value::Int(atoi(&a.str(0)?.text()), IntType::Int))),
+    Function::new("atoi", &[super::super::context::Param::String], |_, a| {
+        Ok(Value::Int(atoi(&a.str(0)?.text()), IntType::Int))
+    }),
     Function::new("toDecimal", &[Any], to_decimal),
-    Function::new("add", &[], |_, a| Ok(Value::int64(a.all().iter().fold(0, |sum, n| sum.wrapping_add(to_int(n)))))).and(Any),
+    Function::new("add", &[], |_, a| Ok(Value::int64(a.all().iter().fold(0, |sum, n| sum.wrapping_add(to_int(n))))))
+        .and(Any),
     Function::new("add1", &[Any], |_, a| Ok(Value::int64(to_int(a.get(0)?).wrapping_add(1)))),
     Function::new("sub", &[Any, Any], |_, a| Ok(Value::int64(to_int(a.get(0)?).wrapping_sub(to_int(a.get(1)?))))),
-    Function::new("mul", &[Any], |_, a| Ok(Value::int64(a.all().iter().fold(1, |product, n| product.wrapping_mul(to_int(n)))))).and(Any),
+    Function::new("mul", &[Any], |_, a| {
+        Ok(Value::int64(a.all().iter().fold(1, |product, n| product.wrapping_mul(to_int(n)))))
+    })
+    .and(Any),
     Function::new("div", &[Any, Any], |_, a| match to_int(a.get(1)?) {
         0 => failed("division by zero"),
         divisor => Ok(Value::int64(to_int(a.get(0)?).wrapping_div(divisor))),
@@ -34,7 +40,10 @@ pub(super) static FUNCTIONS: &[Function] = &[
     Function::new("minf", &[Any], |_, a| Ok(Value::Float(extreme(a, |x, y| x < y)))).and(Any),
     Function::new("add1f", &[Any], |_, a| decimals(to_float(a.get(0)?), &[Value::Float(1.0)], Decimal::add)),
     Function::new("addf", &[], |_, a| decimals(0.0, a.all(), Decimal::add)).and(Any),
-    Function::new("subf", &[Any], |_, a| decimals(to_float(a.get(0)?), a.from(1), |x, y| Decimal::add(x, &y.negated()))).and(Any),
+    Function::new("subf", &[Any], |_, a| {
+        decimals(to_float(a.get(0)?), a.from(1), |x, y| Decimal::add(x, &y.negated()))
+    })
+    .and(Any),
     Function::new("mulf", &[Any], |_, a| decimals(to_float(a.get(0)?), a.from(1), Decimal::mul)).and(Any),
     Function::new("divf", &[Any], |_, a| decimals(to_float(a.get(0)?), a.from(1), Decimal::div)).and(Any),
     Function::new("ceil", &[Any], |_, a| Ok(Value::Float(to_float(a.get(0)?).ceil()))),
@@ -103,7 +112,15 @@ fn to_decimal<'a>(cx: &mut Context<'a>, a: Args<'_, 'a>) -> Answer<'a> {
 fn extreme(a: Args<'_, '_>, better: fn(f64, f64) -> bool) -> f64 {
     let mut all = a.all().iter().map(to_float);
     let first = all.next().unwrap_or(0.0);
-    all.fold(first, |best, n| if best.is_nan() || n.is_nan() { f64::NAN } else if better(n, best) { n } else { best })
+    all.fold(first, |best, n| {
+        if best.is_nan() || n.is_nan() {
+            f64::NAN
+        } else if better(n, best) {
+            n
+        } else {
+            best
+        }
+    })
 }
 
 /// A number as `digits × 10^exponent`, exactly.
@@ -123,7 +140,10 @@ impl Decimal {
         let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
         let places = mantissa.split_once('.').map_or(0, |(_, fraction)| fraction.len());
         let digits = mantissa.replace('.', "").parse::<i64>().unwrap_or(0);
-        Ok(Self { digits: digits.into(), exponent: exponent.parse::<i64>().unwrap_or(0) - i64::try_from(places).unwrap_or(0) })
+        Ok(Self {
+            digits: digits.into(),
+            exponent: exponent.parse::<i64>().unwrap_or(0) - i64::try_from(places).unwrap_or(0),
+        })
     }
 
     fn negated(&self) -> Self {
@@ -170,7 +190,11 @@ fn ten_to(n: i64) -> BigInt {
 }
 
 /// Goes through the numbers; each costs what its digits cost, so that a long list of extremes stays cheap.
-fn decimals<'a>(first: f64, others: &[Value<'a>], operation: fn(&Decimal, &Decimal) -> Result<Decimal, Fault>) -> Answer<'a> {
+fn decimals<'a>(
+    first: f64,
+    others: &[Value<'a>],
+    operation: fn(&Decimal, &Decimal) -> Result<Decimal, Fault>,
+) -> Answer<'a> {
     if others.len() > 1000 {
         return failed("expected at most 1000 numbers");
     }

@@ -51,6 +51,8 @@ pub(crate) struct Function {
     pub(crate) special: Special,
     /// Steps that a call takes besides those for reading its arguments.
     pub(crate) cost: u64,
+    /// It looks at its arguments no longer for their being large.
+    pub(crate) constant: bool,
     /// It is random or reads the clock: two renderings may differ.
     varies: bool,
     pub(crate) run: Run,
@@ -65,7 +67,7 @@ impl std::fmt::Debug for Function {
 impl Function {
     /// A function of fixed arguments.
     const fn new(name: &'static str, params: &'static [Param], run: Run) -> Self {
-        Self { name, params, rest: None, special: Special::None, cost: 0, varies: false, run }
+        Self { name, params, rest: None, special: Special::None, cost: 0, constant: false, varies: false, run }
     }
 
     /// It takes any number of further arguments.
@@ -81,6 +83,12 @@ impl Function {
 
     const fn varies(mut self) -> Self {
         self.varies = true;
+        self
+    }
+
+    /// Its work does not grow with its arguments.
+    const fn constant(mut self) -> Self {
+        self.constant = true;
         self
     }
 
@@ -150,7 +158,8 @@ pub fn functions() -> impl Iterator<Item = FunctionInfo> {
 /// The function called `name`.
 pub(crate) fn find(name: &str) -> Option<&'static Function> {
     static BY_NAME: OnceLock<HashMap<&'static str, &'static Function>> = OnceLock::new();
-    let table = BY_NAME.get_or_init(|| FAMILIES.iter().flat_map(|(_, functions)| functions.iter()).map(|f| (f.name, f)).collect());
+    let table = BY_NAME
+        .get_or_init(|| FAMILIES.iter().flat_map(|(_, functions)| functions.iter()).map(|f| (f.name, f)).collect());
     table.get(name).copied()
 }
 

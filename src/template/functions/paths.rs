@@ -1,7 +1,7 @@
 //! Slash-separated paths, by Go's package path. The `os` ones are those of Linux, where the operator runs: the same.
 
-use super::super::context::{Args, Context, Param::String as Text};
 use super::super::context::Answer;
+use super::super::context::{Args, Context, Param::String as Text};
 use super::super::value::{Str, Value};
 use super::Function;
 
@@ -22,7 +22,8 @@ fn base<'a>(path: &Str<'a>) -> Str<'a> {
     let Some(end) = path.iter().rposition(|byte| *byte != b'/') else {
         return Str::Borrowed(if path.is_empty() { b"." } else { b"/" });
     };
-    let start = path.get(..end).and_then(|front| front.iter().rposition(|byte| *byte == b'/')).map_or(0, |slash| slash + 1);
+    let start =
+        path.get(..end).and_then(|front| front.iter().rposition(|byte| *byte == b'/')).map_or(0, |slash| slash + 1);
     path.part(start, end + 1)
 }
 

@@ -4,11 +4,13 @@ use std::net::IpAddr;
 use std::rc::Rc;
 
 use super::super::codec::{base64_decode, base64_encode, json_parse};
-use super::super::context::{Answer, Args, Context, Param::Certificate as Pair, Param::Int, Param::List, Param::String as Text};
+use super::super::context::{
+    Answer, Args, Context, Param::Certificate as Pair, Param::Int, Param::List, Param::String as Text,
+};
 use super::super::error::{Fault, failed};
 use super::super::pki::{
-    PrivateKey, Request, check_certificate, filter_chain, filter_pem, first_block, generator, issue, ordered_chain, private_pem, public_pem, read_pkcs12,
-    sans, to_pem, write_pkcs12,
+    PrivateKey, Request, check_certificate, filter_chain, filter_pem, first_block, generator, issue, ordered_chain,
+    private_pem, public_pem, read_pkcs12, sans, to_pem, write_pkcs12,
 };
 use super::super::value::{Certificate, Map, Value};
 use super::Function;
@@ -18,9 +20,11 @@ pub(super) static FUNCTIONS: &[Function] = &[
     Function::new("genCA", &[Text, Int], |cx, a| authority(cx, a, None)).varies(),
     Function::new("genCAWithKey", &[Text, Int, Text], |cx, a| authority(cx, a, Some(2))).varies(),
     Function::new("genSelfSignedCert", &[Text, List, List, Int], |cx, a| self_signed(cx, a, None)).varies(),
-    Function::new("genSelfSignedCertWithKey", &[Text, List, List, Int, Text], |cx, a| self_signed(cx, a, Some(4))).varies(),
+    Function::new("genSelfSignedCertWithKey", &[Text, List, List, Int, Text], |cx, a| self_signed(cx, a, Some(4)))
+        .varies(),
     Function::new("genSignedCert", &[Text, List, List, Int, Pair], |cx, a| signed(cx, a, None)).varies(),
-    Function::new("genSignedCertWithKey", &[Text, List, List, Int, Pair, Text], |cx, a| signed(cx, a, Some(5))).varies(),
+    Function::new("genSignedCertWithKey", &[Text, List, List, Int, Pair, Text], |cx, a| signed(cx, a, Some(5)))
+        .varies(),
     Function::new("buildCustomCert", &[Text, Text], build_custom),
     Function::new("pkcs12key", &[Text], |cx, a| pkcs12_key(cx, a, false)).cost(STEPS),
     Function::new("pkcs12keyPass", &[Text, Text], |cx, a| pkcs12_key(cx, a, true)).cost(STEPS),
@@ -103,7 +107,8 @@ fn pair<'a>(cx: &mut Context<'a>, der: Vec<u8>, key: &PrivateKey) -> Answer<'a> 
 
 fn authority<'a>(cx: &mut Context<'a>, a: Args<'_, 'a>, key_at: Option<usize>) -> Answer<'a> {
     let key = key(cx, a, key_at)?;
-    let request = Request { common_name: a.str(0)?, addresses: Vec::new(), names: Vec::new(), days: a.int(1)?, authority: true };
+    let request =
+        Request { common_name: a.str(0)?, addresses: Vec::new(), names: Vec::new(), days: a.int(1)?, authority: true };
     pair(cx, issue(&request, &key, None)?, &key)
 }
 
@@ -113,16 +118,21 @@ fn request<'s>(a: Args<'s, '_>) -> Result<Request<'s>, Fault> {
         Ok(Value::List(list)) => list.items.as_slice(),
         _ => &[],
     };
-    let mut request = Request { common_name: a.str(0)?, addresses: Vec::new(), names: Vec::new(), days: a.int(3)?, authority: false };
+    let mut request =
+        Request { common_name: a.str(0)?, addresses: Vec::new(), names: Vec::new(), days: a.int(3)?, authority: false };
     for item in items(1) {
-        let Value::Str(text) = item else { return failed("expected the addresses as strings") };
+        let Value::Str(text) = item else {
+            return failed("expected the addresses as strings");
+        };
         match text.text().parse::<IpAddr>() {
             Ok(address) => request.addresses.push(address),
             Err(_) => return failed("expected IP addresses in the first list"),
         }
     }
     for item in items(2) {
-        let Value::Str(text) = item else { return failed("expected the names as strings") };
+        let Value::Str(text) = item else {
+            return failed("expected the names as strings");
+        };
         if !text.is_ascii() {
             return failed("expected DNS names in ASCII");
         }
@@ -140,7 +150,9 @@ fn self_signed<'a>(cx: &mut Context<'a>, a: Args<'_, 'a>, key_at: Option<usize>)
 fn signed<'a>(cx: &mut Context<'a>, a: Args<'_, 'a>, key_at: Option<usize>) -> Answer<'a> {
     let request = request(a)?;
     let signer = a.certificate(4)?;
-    let Some((der, _)) = first_block(&signer.cert) else { return failed("expected the authority's certificate as PEM") };
+    let Some((der, _)) = first_block(&signer.cert) else {
+        return failed("expected the authority's certificate as PEM");
+    };
     let issuer = check_certificate(&der)?;
     let signing_key = PrivateKey::from_pem(&signer.key)?;
     if signing_key.public() != Some(issuer.public_key) {
@@ -157,7 +169,9 @@ fn build_custom<'a>(cx: &mut Context<'a>, a: Args<'_, 'a>) -> Answer<'a> {
     };
     let cert = text(0, "expected the certificate's PEM in base64")?;
     let key = text(1, "expected the key's PEM in base64")?;
-    let Some((der, _)) = first_block(&cert) else { return failed("expected a certificate as PEM") };
+    let Some((der, _)) = first_block(&cert) else {
+        return failed("expected a certificate as PEM");
+    };
     check_certificate(&der)?;
     PrivateKey::from_pem(&key)?;
     cx.meter.memory(cert.len() + key.len())?;
@@ -204,7 +218,9 @@ fn certificates(text: &str, all: bool) -> Result<Vec<Vec<u8>>, Fault> {
 fn to_pkcs12<'a>(cx: &mut Context<'a>, a: Args<'_, 'a>, all: bool) -> Answer<'a> {
     let certificates = certificates(&a.str(0)?.text(), all)?;
     let key = first_block(&a.str(1)?.text()).and_then(|(der, _)| PrivateKey::from_der(&der));
-    let Some(key) = key else { return failed("expected a private key as PEM, of RSA, P-256, P-384, P-521 or Ed25519") };
+    let Some(key) = key else {
+        return failed("expected a private key as PEM, of RSA, P-256, P-384, P-521 or Ed25519");
+    };
     let password = if a.all().len() > 2 { a.str(2)?.text() } else { "".into() };
     packed(cx, write_pkcs12(Some(&key), &certificates, &password))
 }
@@ -238,7 +254,9 @@ fn rsa_decrypt<'a>(_: &mut Context<'a>, a: Args<'_, 'a>) -> Answer<'a> {
         _ => return failed("the scheme isn't supported; expected \"RSA-OAEP\" or \"None\""),
     }
     let key = first_block(&a.str(3)?.text()).and_then(|(der, _)| PrivateKey::from_der(&der));
-    let Some(PrivateKey::Rsa(key)) = key else { return failed("expected an RSA private key as PEM") };
+    let Some(PrivateKey::Rsa(key)) = key else {
+        return failed("expected an RSA private key as PEM");
+    };
     let mut rng = generator()?;
     let opened = match &**a.str(1)? {
         b"SHA1" => key.oaep_decrypt_with_rng::<sha1::Sha1, _>(&mut rng, sealed),

@@ -17,12 +17,16 @@ use super::Function;
 use super::regex_syntax::translate;
 
 pub(super) static FUNCTIONS: &[Function] = &[
-    Function::new("regexMatch", &[Text, Text], |cx, a| match compiled(cx, a.str(0)?) {
-        // Sprig takes a pattern that is none for one that does not match.
-        Err(Fault::Failed(_)) => Ok(Value::Bool(false)),
-        regex => Ok(Value::Bool(regex?.is_match(a.str(1)?))),
+    Function::new("regexMatch", &[Text, Text], |cx, a| {
+        match compiled(cx, a.str(0)?, a.str(1)?) {
+            // Sprig takes a pattern that is none for one that does not match.
+            Err(Fault::Failed(_)) => Ok(Value::Bool(false)),
+            regex => Ok(Value::Bool(regex?.is_match(a.str(1)?))),
+        }
     }),
-    Function::new("mustRegexMatch", &[Text, Text], |cx, a| Ok(Value::Bool(compiled(cx, a.str(0)?)?.is_match(a.str(1)?)))),
+    Function::new("mustRegexMatch", &[Text, Text], |cx, a| {
+        Ok(Value::Bool(compiled(cx, a.str(0)?, a.str(1)?)?.is_match(a.str(1)?)))
+    }),
     Function::new("regexFind", &[Text, Text], find),
     Function::new("mustRegexFind", &[Text, Text], find),
     Function::new("regexFindAll", &[Text, Text, Int], find_all),
@@ -45,13 +49,22 @@ pub(super) static FUNCTIONS: &[Function] = &[
     }),
 ];
 
-/// The most that a compiled pattern may take, in bytes.
-const SIZE: usize = 1 << 20;
+/// How large a compiled pattern may be, in bytes, and how many steps a byte of text then costs, in quarters: what is larger
+/// may look at each byte more often.
+const SIZES: [(usize, u64); 4] = [(16 << 10, 1), (64 << 10, 4), (256 << 10, 16), (1 << 20, 64)];
 /// The longest pattern.
 const LENGTH: usize = 4096;
 
+/// A pattern that was compiled.
+#[derive(Clone)]
+pub(crate) struct Pattern {
+    regex: Regex,
+    /// Steps for four bytes of text.
+    weight: u64,
+}
+
 /// A pattern that was compiled, or why it could not be.
-pub(crate) type Compiled = Result<Regex, &'static str>;
+pub(crate) type Compiled = Result<Pattern, &'static str>;
 
 fn compile(pattern: &[u8]) -> Compiled {
     if pattern.len() > LENGTH {
@@ -59,11 +72,14 @@ fn compile(pattern: &[u8]) -> Compiled {
     }
     let pattern = std::str::from_utf8(pattern).map_err(|_| "the regular expression is not UTF-8")?;
     let translated = translate(pattern)?;
-    let built = RegexBuilder::new(&translated).size_limit(SIZE).dfa_size_limit(SIZE).nest_limit(50).build();
-    built.map_err(|error| match error {
-        regex::Error::CompiledTooBig(_) => "the regular expression is too large",
-        _ => "the regular expression is malformed",
-    })
+    for (size, weight) in SIZES {
+        match RegexBuilder::new(&translated).size_limit(size).dfa_size_limit(1 << 20).nest_limit(50).build() {
+            Ok(regex) => return Ok(Pattern { regex, weight }),
+            Err(regex::Error::CompiledTooBig(_)) => {}
+            Err(_) => return Err("the regular expression is malformed"),
+        }
+    }
+    Err("the regular expression is too large")
 }
 
 /// Compiles the patterns that stand as constants in a template, so that no rendering has to.
@@ -92,7 +108,9 @@ fn in_nodes(nodes: &[Node], found: &mut BTreeMap<Vec<u8>, Compiled>) {
 
 fn in_pipe(pipe: &Pipe, found: &mut BTreeMap<Vec<u8>, Compiled>) {
     for Command { first, arguments } in &pipe.commands {
-        if let (ExprKind::Function(function), Some(Expr { kind: ExprKind::String(pattern), .. })) = (&first.kind, arguments.first()) {
+        if let (ExprKind::Function(function), Some(Expr { kind: ExprKind::String(pattern), .. })) =
+            (&first.kind, arguments.first())
+        {
             let takes_one = FUNCTIONS.iter().any(|known| known.name == function.name && known.name != "regexQuoteMeta");
             if takes_one && !found.contains_key(pattern) {
                 found.insert(pattern.clone(), compile(pattern));
@@ -112,22 +130,26 @@ fn in_pipe(pipe: &Pipe, found: &mut BTreeMap<Vec<u8>, Compiled>) {
     }
 }
 
-/// The compiled pattern.
-fn compiled<'a>(cx: &mut Context<'a>, pattern: &[u8]) -> Result<Cow<'a, Regex>, Fault> {
+/// The compiled pattern, with the text's steps paid for.
+fn compiled<'a>(cx: &mut Context<'a>, pattern: &[u8], text: &[u8]) -> Result<Cow<'a, Regex>, Fault> {
     let known: &'a BTreeMap<Vec<u8>, Compiled> = cx.regexes;
-    let result = match known.get(pattern) {
-        Some(Ok(regex)) => Ok(Cow::Borrowed(regex)),
-        Some(Err(problem)) => Err(*problem),
+    let (regex, weight) = match known.get(pattern) {
+        Some(Ok(pattern)) => (Cow::Borrowed(&pattern.regex), pattern.weight),
+        Some(Err(problem)) => return failed(problem),
         None => {
-            cx.meter.step(2_000)?;
-            compile(pattern).map(Cow::Owned)
+            cx.meter.step(5_000)?;
+            match compile(pattern) {
+                Ok(pattern) => (Cow::Owned(pattern.regex), pattern.weight),
+                Err(problem) => return failed(problem),
+            }
         }
     };
-    result.or_else(failed)
+    cx.meter.step((text.len() as u64).saturating_mul(weight) / 4)?;
+    Ok(regex)
 }
 
 fn find<'a>(cx: &mut Context<'a>, a: Args<'_, 'a>) -> Answer<'a> {
-    let (regex, text) = (compiled(cx, a.str(0)?)?, a.str(1)?);
+    let (regex, text) = (compiled(cx, a.str(0)?, a.str(1)?)?, a.str(1)?);
     Ok(Value::Str(regex.find(text).map_or(Str::Borrowed(b""), |found| text.part(found.start(), found.end()))))
 }
 
@@ -137,7 +159,7 @@ fn count(a: Args<'_, '_>) -> Result<usize, Fault> {
 }
 
 fn find_all<'a>(cx: &mut Context<'a>, a: Args<'_, 'a>) -> Answer<'a> {
-    let (regex, text, count) = (compiled(cx, a.str(0)?)?, a.str(1)?, count(a)?);
+    let (regex, text, count) = (compiled(cx, a.str(0)?, a.str(1)?)?, a.str(1)?, count(a)?);
     let mut all = Vec::new();
     for found in regex.find_iter(text).take(count) {
         cx.meter.step(1)?;
@@ -148,7 +170,7 @@ fn find_all<'a>(cx: &mut Context<'a>, a: Args<'_, 'a>) -> Answer<'a> {
 }
 
 fn split<'a>(cx: &mut Context<'a>, a: Args<'_, 'a>) -> Answer<'a> {
-    let (regex, text, count) = (compiled(cx, a.str(0)?)?, a.str(1)?, count(a)?);
+    let (regex, text, count) = (compiled(cx, a.str(0)?, a.str(1)?)?, a.str(1)?, count(a)?);
     if count == 0 {
         return Ok(cx.nil_list(Elem::Str));
     }
@@ -175,11 +197,13 @@ fn split<'a>(cx: &mut Context<'a>, a: Args<'_, 'a>) -> Answer<'a> {
 }
 
 fn replace<'a>(cx: &mut Context<'a>, a: Args<'_, 'a>) -> Answer<'a> {
-    let (regex, text, new) = (compiled(cx, a.str(0)?)?, a.str(1)?, a.str(2)?);
+    let (regex, text, new) = (compiled(cx, a.str(0)?, a.str(1)?)?, a.str(1)?, a.str(2)?);
     let mut out = Vec::new();
     let mut from = 0;
     for captures in regex.captures_iter(text) {
-        let Some(whole) = captures.get(0) else { continue };
+        let Some(whole) = captures.get(0) else {
+            continue;
+        };
         let before = out.len();
         out.extend_from_slice(text.get(from..whole.start()).unwrap_or_default());
         captures.expand(new, &mut out);
@@ -193,7 +217,7 @@ fn replace<'a>(cx: &mut Context<'a>, a: Args<'_, 'a>) -> Answer<'a> {
 }
 
 fn replace_literal<'a>(cx: &mut Context<'a>, a: Args<'_, 'a>) -> Answer<'a> {
-    let (regex, text, new) = (compiled(cx, a.str(0)?)?, a.str(1)?, a.str(2)?);
+    let (regex, text, new) = (compiled(cx, a.str(0)?, a.str(1)?)?, a.str(1)?, a.str(2)?);
     let count = regex.find_iter(text).count();
     cx.meter.memory(text.len().saturating_add(count.saturating_mul(new.len())))?;
     Ok(Value::Str(regex.replace_all(text, NoExpand(new)).into_owned().into()))

@@ -32,7 +32,9 @@ impl<'p> Translator<'p> {
     }
 
     fn step(&mut self) -> Result<bool, &'static str> {
-        let Some(c) = self.take() else { return Ok(false) };
+        let Some(c) = self.take() else {
+            return Ok(false);
+        };
         match c {
             '*' | '+' | '?' => self.repetition(&c.to_string())?,
             '{' => match self.bounds() {
@@ -97,13 +99,17 @@ impl<'p> Translator<'p> {
         }
         self.out.push('?');
         if self.rest.starts_with("P<") || self.rest.starts_with('<') {
-            let Some((name, rest)) = self.rest.split_once('>') else { return Err("the regular expression names a group badly") };
+            let Some((name, rest)) = self.rest.split_once('>') else {
+                return Err("the regular expression names a group badly");
+            };
             self.out.push_str(name);
             self.out.push('>');
             self.rest = rest;
             return Ok(());
         }
-        let Some(length) = self.rest.find([':', ')']) else { return Err("the regular expression has an open group") };
+        let Some(length) = self.rest.find([':', ')']) else {
+            return Err("the regular expression has an open group");
+        };
         let (flags, rest) = self.rest.split_at_checked(length).unwrap_or_default();
         if !flags.chars().all(|c| matches!(c, 'i' | 'm' | 's' | 'U' | '-')) {
             return Err("the regular expression has unknown flags");
@@ -119,7 +125,9 @@ impl<'p> Translator<'p> {
     }
 
     fn escape(&mut self, in_set: bool) -> Result<(), &'static str> {
-        let Some(c) = self.take() else { return Err("the regular expression ends in a backslash") };
+        let Some(c) = self.take() else {
+            return Err("the regular expression ends in a backslash");
+        };
         self.repeated = false;
         let text = match (c, in_set) {
             ('d', true) => "0-9",
@@ -168,7 +176,9 @@ impl<'p> Translator<'p> {
         self.out.push('\\');
         self.out.push(letter);
         if self.rest.starts_with('{') {
-            let Some((name, rest)) = self.rest.split_once('}') else { return Err("the regular expression names a class badly") };
+            let Some((name, rest)) = self.rest.split_once('}') else {
+                return Err("the regular expression names a class badly");
+            };
             self.out.push_str(name);
             self.out.push('}');
             self.rest = rest;
@@ -218,11 +228,15 @@ impl<'p> Translator<'p> {
         }
         let mut first = true;
         loop {
-            let Some(c) = self.take() else { return Err("the regular expression has an open set") };
+            let Some(c) = self.take() else {
+                return Err("the regular expression has an open set");
+            };
             match c {
                 ']' if !first => break,
                 '[' if self.rest.starts_with(':') => {
-                    let Some((name, rest)) = self.rest.split_once(":]") else { return Err("the regular expression names a class badly") };
+                    let Some((name, rest)) = self.rest.split_once(":]") else {
+                        return Err("the regular expression names a class badly");
+                    };
                     self.out.push('[');
                     self.out.push_str(name);
                     self.out.push_str(":]");
@@ -239,5 +253,35 @@ impl<'p> Translator<'p> {
         self.out.push(']');
         self.repeated = false;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::translate;
+
+    #[test]
+    fn what_differs_is_translated() {
+        for (go, ours) in [
+            (r"\d+", "[0-9]+"),
+            (r"[\w-]", r"[0-9A-Za-z_\x{2d}]"),
+            (r"\Qa.b\E*", r"a\.b*"),
+            ("a{,2}", r"a\{,2\}"),
+            ("a{2,3}?", "a{2,3}?"),
+            (r"\bx", r"(?-u:\b)x"),
+            ("[a&&b]", r"[a\x{26}\x{26}b]"),
+            (r"\<", r"\x{3c}"),
+            ("[]a]", r"[\x{5d}a]"),
+            ("(?P<n>a)", "(?P<n>a)"),
+        ] {
+            assert_eq!(translate(go).as_deref(), Ok(ours), "{go}");
+        }
+    }
+
+    #[test]
+    fn what_go_refuses_is_refused() {
+        for pattern in ["a**", "*", "a|*", "(?x)a", "a{1001}", r"\1", r"\", "[a", r"\u0041", "(?P<n", r"\Z", "a{3,2}"] {
+            assert!(translate(pattern).is_err(), "{pattern}");
+        }
     }
 }

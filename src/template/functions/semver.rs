@@ -62,11 +62,14 @@ impl Version {
         if !pre.is_none_or(identifiers) || !metadata.is_none_or(identifiers) {
             return None;
         }
-        let leading_zero = |part: &str| part.len() > 1 && part.starts_with('0') && part.bytes().all(|b| b.is_ascii_digit());
+        let leading_zero =
+            |part: &str| part.len() > 1 && part.starts_with('0') && part.bytes().all(|b| b.is_ascii_digit());
         if pre.is_some_and(|pre| pre.split('.').any(leading_zero)) {
             return None;
         }
-        let mut parts = numbers.split('.').map(|part| part.parse::<u64>().ok().filter(|_| part.bytes().all(|b| b.is_ascii_digit())));
+        let mut parts = numbers
+            .split('.')
+            .map(|part| part.parse::<u64>().ok().filter(|_| part.bytes().all(|b| b.is_ascii_digit())));
         let version = Self {
             major: parts.next()??,
             minor: parts.next().unwrap_or(Some(0))?,
@@ -128,7 +131,8 @@ pub(super) fn compare_pre(a: &str, b: &str) -> Ordering {
 /// What each method of a version takes.
 pub(crate) fn method_params(name: &str) -> Option<&'static [Param]> {
     Some(match name {
-        "Major" | "Minor" | "Patch" | "Prerelease" | "Metadata" | "Original" | "String" | "IncMajor" | "IncMinor" | "IncPatch" => &[],
+        "Major" | "Minor" | "Patch" | "Prerelease" | "Metadata" | "Original" | "String" | "IncMajor" | "IncMinor"
+        | "IncPatch" => &[],
         "Compare" | "Equal" | "LessThan" | "GreaterThan" | "LessThanEqual" | "GreaterThanEqual" => &[Param::Version],
         _ => return None,
     })

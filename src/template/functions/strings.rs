@@ -108,7 +108,9 @@ fn abbreviate<'a>(cx: &mut Context<'a>, text: &Str<'a>, offset: i64, width: i64)
     if width < 4 || length <= width {
         return Ok(Value::Str(text.clone()));
     }
-    let part = |from: i64, to: i64| text.get(usize::try_from(from).unwrap_or(0)..usize::try_from(to).unwrap_or(0)).unwrap_or_default();
+    let part = |from: i64, to: i64| {
+        text.get(usize::try_from(from).unwrap_or(0)..usize::try_from(to).unwrap_or(0)).unwrap_or_default()
+    };
     let mut offset = offset.min(length);
     if length - offset < width - 3 {
         offset = length - (width - 3);
@@ -143,7 +145,9 @@ fn wrap<'a>(cx: &mut Context<'a>, text: &Str<'a>, width: i64, newline: &[u8], lo
     let width = usize::try_from(width).unwrap_or(0).max(1);
     let newline = if newline.is_empty() { b"\n" } else { newline };
     // A line break for each `width` bytes, or for each blank.
-    cx.meter.memory(text.len().saturating_add((text.len() / width).saturating_add(text.iter().filter(|b| **b == b' ').count()).saturating_mul(newline.len())))?;
+    cx.meter.memory(text.len().saturating_add(
+        (text.len() / width).saturating_add(text.iter().filter(|b| **b == b' ').count()).saturating_mul(newline.len()),
+    ))?;
     let mut out = Vec::with_capacity(text.len());
     let mut at = 0;
     let blank = |byte: &u8| *byte == b' ';

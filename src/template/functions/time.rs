@@ -132,7 +132,8 @@ impl Time {
     /// Later by so many nanoseconds.
     pub(super) fn plus(&self, nanos: i64) -> Self {
         let total = i64::from(self.nanos) + nanos.rem_euclid(1_000_000_000);
-        let seconds = self.seconds.saturating_add(nanos.div_euclid(1_000_000_000)).saturating_add(total / 1_000_000_000);
+        let seconds =
+            self.seconds.saturating_add(nanos.div_euclid(1_000_000_000)).saturating_add(total / 1_000_000_000);
         Self { seconds, nanos: u32::try_from(total % 1_000_000_000).unwrap_or(0), zone: self.zone.clone() }
     }
 
@@ -146,9 +147,14 @@ impl Time {
     /// The same clock, so many years, months and days on.
     fn plus_date(&self, years: i64, months: i64, days: i64) -> Self {
         let civil = self.civil();
-        let months = (civil.year.saturating_add(years)).saturating_mul(12).saturating_add(i64::from(civil.month) - 1).saturating_add(months);
+        let months = (civil.year.saturating_add(years))
+            .saturating_mul(12)
+            .saturating_add(i64::from(civil.month) - 1)
+            .saturating_add(months);
         let limit = |n: i64| n.clamp(-100_000_000, 100_000_000);
-        let date = days_to(limit(months.div_euclid(12)), u32::try_from(months.rem_euclid(12) + 1).unwrap_or(1), civil.day).saturating_add(limit(days));
+        let date =
+            days_to(limit(months.div_euclid(12)), u32::try_from(months.rem_euclid(12) + 1).unwrap_or(1), civil.day)
+                .saturating_add(limit(days));
         let clock = i64::from(civil.hour) * 3600 + i64::from(civil.minute) * 60 + i64::from(civil.second);
         at_clock(date.saturating_mul(DAY).saturating_add(clock), self.nanos, &self.zone)
     }
@@ -185,7 +191,20 @@ fn date_of(days: i64) -> (i64, u32, u32) {
     (year, u32::try_from(month).unwrap_or(1), u32::try_from(day).unwrap_or(1))
 }
 
-pub(super) const MONTHS: [&str; 12] = ["January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"];
+pub(super) const MONTHS: [&str; 12] = [
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+];
 pub(super) const WEEKDAYS: [&str; 7] = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
 
 /// A month's name, as Go prints `time.Month`.
@@ -213,7 +232,9 @@ pub(crate) fn duration_text(nanos: i64) -> String {
         0 => "0s".to_owned(),
         1..=999 => format!("{sign}{all}ns"),
         1_000..=999_999 => format!("{sign}{}µs", fraction(all / 1_000, all % 1_000, 3)),
-        1_000_000..=999_999_999 => format!("{sign}{}ms", fraction(all / 1_000_000, all % 1_000_000, 6)),
+        1_000_000..=999_999_999 => {
+            format!("{sign}{}ms", fraction(all / 1_000_000, all % 1_000_000, 6))
+        }
         _ => {
             let seconds = all / 1_000_000_000;
             let last = fraction(seconds % 60, all % 1_000_000_000, 9);
@@ -233,8 +254,8 @@ pub(crate) fn method_params(name: &str) -> Option<&'static [Param]> {
         "AddDate" => &[Param::Int, Param::Int, Param::Int],
         "Add" => &[Param::Int64],
         "Sub" | "Before" | "After" | "Equal" => &[Param::Time],
-        "Unix" | "UnixNano" | "UnixMilli" | "UnixMicro" | "Year" | "Month" | "Day" | "Hour" | "Minute" | "Second" | "Nanosecond"
-        | "YearDay" | "Weekday" | "UTC" | "Local" | "IsZero" | "String" => &[],
+        "Unix" | "UnixNano" | "UnixMilli" | "UnixMicro" | "Year" | "Month" | "Day" | "Hour" | "Minute" | "Second"
+        | "Nanosecond" | "YearDay" | "Weekday" | "UTC" | "Local" | "IsZero" | "String" => &[],
         _ => return None,
     })
 }
@@ -248,7 +269,9 @@ pub(crate) fn method<'a>(cx: &mut Context<'a>, time: &Time, name: &str, values: 
     let instant = |time: Time| Ok(Value::Time(time.into()));
     let civil = time.civil();
     let number = |n: u32| Ok(Value::Int(i64::from(n), IntType::Int));
-    let scaled = |unit: i64| Ok(Value::int64(time.seconds.wrapping_mul(unit).wrapping_add(i64::from(time.nanos) / (1_000_000_000 / unit))));
+    let scaled = |unit: i64| {
+        Ok(Value::int64(time.seconds.wrapping_mul(unit).wrapping_add(i64::from(time.nanos) / (1_000_000_000 / unit))))
+    };
     if let Some(Value::Time(other)) = values.first() {
         let (a, b) = ((time.seconds, time.nanos), (other.seconds, other.nanos));
         return Ok(match name {
@@ -291,7 +314,9 @@ pub(crate) fn method<'a>(cx: &mut Context<'a>, time: &Time, name: &str, values: 
 /// What each method of a duration, month or weekday takes.
 pub(crate) fn int_method_params(kind: IntType, name: &str) -> Option<&'static [Param]> {
     let known = match kind {
-        IntType::Duration => matches!(name, "String" | "Hours" | "Minutes" | "Seconds" | "Milliseconds" | "Microseconds" | "Nanoseconds"),
+        IntType::Duration => {
+            matches!(name, "String" | "Hours" | "Minutes" | "Seconds" | "Milliseconds" | "Microseconds" | "Nanoseconds")
+        }
         _ => name == "String",
     };
     known.then_some(&[])
@@ -324,4 +349,42 @@ pub(crate) fn utc_stamp(time: &Time) -> (String, bool) {
     let utc = Time { zone: Zone::Utc, ..time.clone() };
     let long = !(1950..2050).contains(&utc.civil().year);
     (format(&utc, if long { "20060102150405Z" } else { "060102150405Z" }), long)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_and_dates_are_inverse() {
+        for (year, month, day) in [(1970, 1, 1), (2000, 2, 29), (1900, 3, 1), (1, 1, 1), (-400, 12, 31), (9999, 12, 31)]
+        {
+            assert_eq!(date_of(days_to(year, month, day)), (year, month, day));
+        }
+        assert_eq!(days_to(1970, 1, 1), 0);
+        assert_eq!(days_to(2000, 1, 1), 10_957);
+    }
+
+    #[test]
+    fn durations_read_as_go_prints_them() {
+        for (nanos, text) in [
+            (0, "0s"),
+            (1, "1ns"),
+            (1_500, "1.5µs"),
+            (20_000_000, "20ms"),
+            (1_500_000_000, "1.5s"),
+            (61_000_000_000, "1m1s"),
+            (3_600_000_000_000, "1h0m0s"),
+            (-90_000_000_000, "-1m30s"),
+            (i64::MIN, "-2562047h47m16.854775808s"),
+        ] {
+            assert_eq!(duration_text(nanos), text);
+        }
+    }
+
+    #[test]
+    fn only_zones_of_the_database_are_zones() {
+        assert!(Zone::find("Europe/Berlin").is_some() && Zone::find("").is_some());
+        assert!(Zone::find("europe/berlin").is_none() && Zone::find("../etc/passwd").is_none());
+    }
 }

@@ -8,17 +8,34 @@ pub(super) enum Piece<'t> {
     /// Copied.
     Text(&'t str),
     /// `2006`, or `06` where short.
-    Year { short: bool },
-    MonthName { short: bool },
-    WeekdayName { short: bool },
+    Year {
+        short: bool,
+    },
+    MonthName {
+        short: bool,
+    },
+    WeekdayName {
+        short: bool,
+    },
     /// A number: which, to how many digits, filled with zeros or blanks.
     Number(Field, usize, char),
     /// `PM`, or `pm` where lower.
-    Half { lower: bool },
+    Half {
+        lower: bool,
+    },
     ZoneName,
-    Offset { z: bool, colon: bool, minutes: bool, seconds: bool },
+    Offset {
+        z: bool,
+        colon: bool,
+        minutes: bool,
+        seconds: bool,
+    },
     /// `.000` or `.999`, behind a point or comma.
-    Fraction { separator: char, digits: usize, trimmed: bool },
+    Fraction {
+        separator: char,
+        digits: usize,
+        trimmed: bool,
+    },
 }
 
 /// The numbers of a date and clock.

@@ -84,7 +84,9 @@ impl Parts {
                 rest
             }
             Piece::WeekdayName { short } => name(&WEEKDAYS, text, short)?.1,
-            Piece::Number(field, length, fill) => return self.number(field, length, fill, text, fraction_follows),
+            Piece::Number(field, length, fill) => {
+                return self.number(field, length, fill, text, fraction_follows);
+            }
             Piece::Half { lower } => {
                 let (half, rest) = text.split_at_checked(2)?;
                 self.half = Some(match (half, lower) {
@@ -109,7 +111,14 @@ impl Parts {
         })
     }
 
-    fn number<'t>(&mut self, field: Field, length: usize, fill: char, text: &'t str, fraction_follows: bool) -> Option<&'t str> {
+    fn number<'t>(
+        &mut self,
+        field: Field,
+        length: usize,
+        fill: char,
+        text: &'t str,
+        fraction_follows: bool,
+    ) -> Option<&'t str> {
         let text = if fill == ' ' { text.trim_start_matches(' ') } else { text };
         let least = if fill == '0' { length } else { 1 };
         let most = if field == Field::YearDay { 3 } else { 2 };

@@ -6,7 +6,8 @@ use super::super::value::{Map, Str, Value};
 use super::Function;
 use super::dicts::of_texts;
 
-pub(super) static FUNCTIONS: &[Function] = &[Function::new("urlParse", &[Text], parse), Function::new("urlJoin", &[Dict], join)];
+pub(super) static FUNCTIONS: &[Function] =
+    &[Function::new("urlParse", &[Text], parse), Function::new("urlJoin", &[Dict], join)];
 
 /// Which part of a URL a text is in; each keeps other characters as they are.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -48,7 +49,8 @@ fn unescape(text: &[u8], part: Part) -> Result<Vec<u8>, Fault> {
             out.push(*byte);
             continue;
         }
-        let mut digit = || rest.next().and_then(|byte| char::from(*byte).to_digit(16)).and_then(|digit| u8::try_from(digit).ok());
+        let mut digit =
+            || rest.next().and_then(|byte| char::from(*byte).to_digit(16)).and_then(|digit| u8::try_from(digit).ok());
         match (digit(), digit()) {
             (Some(high), Some(low)) => {
                 let byte = high << 4 | low;
@@ -57,13 +59,15 @@ fn unescape(text: &[u8], part: Part) -> Result<Vec<u8>, Fault> {
                 }
                 out.push(byte);
             }
-            _ => return failed("the URL has a bad escape; expected \"%\" and two hexadecimal digits"),
+            _ => {
+                return failed("the URL has a bad escape; expected \"%\" and two hexadecimal digits");
+            }
         }
     }
     Ok(out)
 }
 
-fn cut<'t>(text: &'t [u8], at: u8) -> (&'t [u8], &'t [u8]) {
+fn cut(text: &[u8], at: u8) -> (&[u8], &[u8]) {
     match text.iter().position(|byte| *byte == at) {
         Some(n) => (text.get(..n).unwrap_or_default(), text.get(n + 1..).unwrap_or_default()),
         None => (text, &[]),
@@ -77,7 +81,11 @@ fn scheme(url: &[u8]) -> Result<(&[u8], &[u8]), Fault> {
             b'a'..=b'z' | b'A'..=b'Z' => {}
             b'0'..=b'9' | b'+' | b'-' | b'.' if n > 0 => {}
             b':' if n == 0 => return failed("the URL has no scheme before its colon"),
-            b':' => return Ok(url.split_at_checked(n).map_or((url, &[][..]), |(scheme, rest)| (scheme, rest.get(1..).unwrap_or_default()))),
+            b':' => {
+                return Ok(url
+                    .split_at_checked(n)
+                    .map_or((url, &[][..]), |(scheme, rest)| (scheme, rest.get(1..).unwrap_or_default())));
+            }
             _ => break,
         }
     }
@@ -117,7 +125,9 @@ fn host(text: &[u8]) -> Result<Vec<u8>, Fault> {
 
 fn hostname(host: &[u8]) -> &[u8] {
     let without_port = match host.iter().rposition(|byte| *byte == b':') {
-        Some(colon) if host.get(colon + 1..).is_some_and(|port| port.iter().all(u8::is_ascii_digit)) => host.get(..colon).unwrap_or(host),
+        Some(colon) if host.get(colon + 1..).is_some_and(|port| port.iter().all(u8::is_ascii_digit)) => {
+            host.get(..colon).unwrap_or(host)
+        }
         _ => host,
     };
     match without_port {
@@ -183,9 +193,12 @@ fn field<'a>(map: &Map<'a>, name: &str) -> Result<Str<'a>, Fault> {
 }
 
 fn join<'a>(cx: &mut Context<'a>, a: Args<'_, 'a>) -> Answer<'a> {
-    let Some(map) = a.map(0)? else { return Ok(Value::text("")) };
+    let Some(map) = a.map(0)? else {
+        return Ok(Value::text(""));
+    };
     let (scheme, host, path) = (field(map, "scheme")?, field(map, "host")?, field(map, "path")?);
-    let (query, opaque, fragment, user) = (field(map, "query")?, field(map, "opaque")?, field(map, "fragment")?, field(map, "userinfo")?);
+    let (query, opaque, fragment, user) =
+        (field(map, "query")?, field(map, "opaque")?, field(map, "fragment")?, field(map, "userinfo")?);
     let user = if user.is_empty() { Vec::new() } else { user_info(&user)? };
     let mut out = Vec::new();
     if !scheme.is_empty() {
@@ -193,7 +206,9 @@ fn join<'a>(cx: &mut Context<'a>, a: Args<'_, 'a>) -> Answer<'a> {
         out.push(b':');
     }
     if opaque.is_empty() {
-        if (!scheme.is_empty() || !host.is_empty() || !user.is_empty()) && (!host.is_empty() || !path.is_empty() || !user.is_empty()) {
+        if (!scheme.is_empty() || !host.is_empty() || !user.is_empty())
+            && (!host.is_empty() || !path.is_empty() || !user.is_empty())
+        {
             out.extend_from_slice(b"//");
         }
         if !user.is_empty() {

@@ -42,7 +42,9 @@ pub(crate) fn check(der: &[u8]) -> Result<Issuer, Fault> {
 
 /// The subject as text, such as `CN=root,O=Example`.
 pub(super) fn subject_text(der: &[u8]) -> String {
-    Certificate::from_der(der).map(|certificate| certificate.tbs_certificate().subject().to_string()).unwrap_or_default()
+    Certificate::from_der(der)
+        .map(|certificate| certificate.tbs_certificate().subject().to_string())
+        .unwrap_or_default()
 }
 
 fn subject_key(certificate: &Certificate) -> Vec<u8> {
@@ -93,7 +95,9 @@ fn chain(text: &str) -> Result<Vec<Link>, Fault> {
     if second.is_some() {
         return failed("the certificates are no single chain: there are several leaves");
     }
-    let Some(leaf) = leaf else { return failed("there is no leaf certificate") };
+    let Some(leaf) = leaf else {
+        return failed("there is no leaf certificate");
+    };
     let mut order = vec![leaf];
     while let Some(Some(next)) = order.last().and_then(|n| parents.get(*n)) {
         if order.contains(next) {

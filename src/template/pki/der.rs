@@ -24,7 +24,7 @@ pub(super) fn element(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
     let mut out = Vec::with_capacity(length + 6);
     out.push(tag);
     match u8::try_from(length) {
-        Ok(short @ 0..0x80) => out.push(short),
+        Ok(short @ 0..=0x7f) => out.push(short),
         _ => {
             let bytes: Vec<u8> = length.to_be_bytes().into_iter().skip_while(|byte| *byte == 0).collect();
             out.push(0x80 | u8::try_from(bytes.len()).unwrap_or(8));
@@ -94,7 +94,7 @@ impl<'d> Reader<'d> {
     pub(super) fn next(&mut self) -> Option<Element<'d>> {
         let (&[tag, first], mut after) = self.rest.split_first_chunk::<2>()?;
         let length = match first {
-            0..0x80 => usize::from(first),
+            0..=0x7f => usize::from(first),
             0x81..=0x84 => {
                 let (bytes, rest) = after.split_at_checked(usize::from(first & 0x7f))?;
                 after = rest;
@@ -133,5 +133,31 @@ impl<'d> Reader<'d> {
             return None;
         }
         Some(body.iter().fold(0, |number, byte| number << 8 | u64::from(*byte)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn elements_are_read_as_they_were_written() {
+        for length in [0, 1, 127, 128, 255, 256, 70_000] {
+            let body = vec![7; length];
+            let written = element(OCTETS, &[&body]);
+            let mut reader = Reader::new(&written);
+            assert_eq!(reader.expect(OCTETS), Some(body.as_slice()));
+            assert!(reader.is_empty());
+        }
+        assert_eq!(integer(&[0, 0, 0x80]), [INTEGER, 2, 0, 0x80]);
+        assert_eq!(integer(&[]), [INTEGER, 1, 0]);
+        assert_eq!(Reader::new(&small(2048)).number(), Some(2048));
+    }
+
+    #[test]
+    fn broken_elements_are_none() {
+        for bytes in [&[][..], &[4], &[4, 5, 1], &[4, 0x80, 1], &[4, 0x85, 0, 0, 0, 0, 1, 1], &[4, 0x82, 1]] {
+            assert!(Reader::new(bytes).next().is_none(), "{bytes:?}");
+        }
     }
 }

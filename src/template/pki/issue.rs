@@ -21,16 +21,26 @@ pub(crate) struct Request<'r> {
 }
 
 /// Makes a certificate of `key`, signed by `signer`: subject (in DER) and key identifier of the authority, and its key; none signs itself.
-pub(crate) fn issue(request: &Request<'_>, key: &PrivateKey, signer: Option<(&[u8], &[u8], &PrivateKey)>) -> Result<Vec<u8>, Fault> {
+pub(crate) fn issue(
+    request: &Request<'_>,
+    key: &PrivateKey,
+    signer: Option<(&[u8], &[u8], &PrivateKey)>,
+) -> Result<Vec<u8>, Fault> {
     let built = build(request, key, signer)?;
     built.map_or_else(|| failed("the certificate can't be made"), Ok)
 }
 
-fn build(request: &Request<'_>, key: &PrivateKey, signer: Option<(&[u8], &[u8], &PrivateKey)>) -> Result<Option<Vec<u8>>, Fault> {
+fn build(
+    request: &Request<'_>,
+    key: &PrivateKey,
+    signer: Option<(&[u8], &[u8], &PrivateKey)>,
+) -> Result<Option<Vec<u8>>, Fault> {
     let mut serial = [0; 16];
     fill(&mut serial)?;
     let subject = name(request.common_name);
-    let Some(public) = key.public() else { return Ok(None) };
+    let Some(public) = key.public() else {
+        return Ok(None);
+    };
     // The identifier of an authority is the hash of its public key's bits.
     let own_id = der::Reader::new(&public).enter(der::SEQUENCE).and_then(|mut fields| {
         fields.next()?;
@@ -39,7 +49,9 @@ fn build(request: &Request<'_>, key: &PrivateKey, signer: Option<(&[u8], &[u8], 
     let own_id = own_id.unwrap_or_default();
     let (issuer, authority_id, signing_key) = signer.unwrap_or((&subject, &[], key));
     // Which algorithm signs is part of what is signed; a first signature of nothing tells it.
-    let Some((algorithm, _)) = signing_key.sign(b"") else { return Ok(None) };
+    let Some((algorithm, _)) = signing_key.sign(b"") else {
+        return Ok(None);
+    };
     let now = Time::now();
     let end = now.plus_days(request.days);
     let body = sequence(&[
@@ -52,7 +64,9 @@ fn build(request: &Request<'_>, key: &PrivateKey, signer: Option<(&[u8], &[u8], 
         &public,
         &element(context(3), &[&extensions(request, &own_id, authority_id)]),
     ]);
-    let Some((algorithm, signature)) = signing_key.sign(&body) else { return Ok(None) };
+    let Some((algorithm, signature)) = signing_key.sign(&body) else {
+        return Ok(None);
+    };
     Ok(Some(sequence(&[&body, &algorithm, &bits(&signature)])))
 }
 

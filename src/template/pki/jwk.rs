@@ -35,7 +35,8 @@ fn curve(jwk: &Map<'_>) -> Option<Curve> {
     }
 }
 
-const MALFORMED: &str = "the JWK is malformed, or of a kind that isn't supported; expected kty RSA, EC or OKP with its numbers";
+const MALFORMED: &str =
+    "the JWK is malformed, or of a kind that isn't supported; expected kty RSA, EC or OKP with its numbers";
 
 /// The public key as PEM, of a JWK that is public.
 pub(crate) fn public_pem(jwk: &Rc<Map<'_>>) -> Result<String, Fault> {
@@ -89,9 +90,11 @@ fn private(jwk: &Map<'_>) -> Option<Vec<u8>> {
             rsa_from_numbers(&bytes(jwk, "n")?, &bytes(jwk, "e")?, &d, &[&p, &q])?.pkcs8()
         }
         "EC" => PrivateKey::ec(curve(jwk)?, d)?.pkcs8(),
-        "OKP" if d.len() == 32 => {
-            Some(sequence(&[&small(0), &sequence(&[&oid(okp(jwk)?)]), &element(der::OCTETS, &[&element(der::OCTETS, &[&d])])]))
-        }
+        "OKP" if d.len() == 32 => Some(sequence(&[
+            &small(0),
+            &sequence(&[&oid(okp(jwk)?)]),
+            &element(der::OCTETS, &[&element(der::OCTETS, &[&d])]),
+        ])),
         _ => None,
     }
 }

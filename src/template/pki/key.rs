@@ -6,8 +6,8 @@ use rsa::pkcs1::{DecodeRsaPrivateKey, EncodeRsaPrivateKey, EncodeRsaPublicKey};
 use rsa::signature::{SignatureEncoding, Signer};
 use sha2::Sha256;
 
-use super::der::{self, Reader, bits, element, integer, oid, sequence, small};
 use super::super::error::{Fault, failed};
+use super::der::{self, Reader, bits, element, integer, oid, sequence, small};
 use super::{generator, oids, pem};
 
 /// The curves that keys are on.
@@ -176,7 +176,9 @@ impl PrivateKey {
     pub(crate) fn pkcs8(&self) -> Option<Vec<u8>> {
         let (algorithm, inner) = match self {
             Self::Rsa(_) => (sequence(&[&oid(oids::RSA), &element(der::NULL, &[])]), self.pkcs1()?),
-            Self::Ec(curve, secret, point) => (sequence(&[&oid(oids::EC), &oid(curve.oid())]), Self::sec1(*curve, secret, point, false)),
+            Self::Ec(curve, secret, point) => {
+                (sequence(&[&oid(oids::EC), &oid(curve.oid())]), Self::sec1(*curve, secret, point, false))
+            }
             Self::Ed25519(seed) => (sequence(&[&oid(oids::ED25519)]), element(der::OCTETS, &[seed])),
         };
         Some(sequence(&[&small(0), &algorithm, &element(der::OCTETS, &[&inner])]))
@@ -212,15 +214,18 @@ impl PrivateKey {
                 (sequence(&[&oid(oids::RSA_SHA256), &element(der::NULL, &[])]), signer.try_sign(message).ok()?.to_vec())
             }
             Self::Ec(Curve::P256, secret, _) => {
-                let signature: p256::ecdsa::DerSignature = p256::ecdsa::SigningKey::from_slice(secret).ok()?.try_sign(message).ok()?;
+                let signature: p256::ecdsa::DerSignature =
+                    p256::ecdsa::SigningKey::from_slice(secret).ok()?.try_sign(message).ok()?;
                 (sequence(&[&oid(oids::ECDSA_SHA256)]), signature.as_bytes().to_vec())
             }
             Self::Ec(Curve::P384, secret, _) => {
-                let signature: p384::ecdsa::DerSignature = p384::ecdsa::SigningKey::from_slice(secret).ok()?.try_sign(message).ok()?;
+                let signature: p384::ecdsa::DerSignature =
+                    p384::ecdsa::SigningKey::from_slice(secret).ok()?.try_sign(message).ok()?;
                 (sequence(&[&oid(oids::ECDSA_SHA384)]), signature.as_bytes().to_vec())
             }
             Self::Ec(Curve::P521, secret, _) => {
-                let signature: p521::ecdsa::DerSignature = p521::ecdsa::SigningKey::from_slice(secret).ok()?.try_sign(message).ok()?;
+                let signature: p521::ecdsa::DerSignature =
+                    p521::ecdsa::SigningKey::from_slice(secret).ok()?.try_sign(message).ok()?;
                 (sequence(&[&oid(oids::ECDSA_SHA512)]), signature.as_bytes().to_vec())
             }
             Self::Ed25519(seed) => {
@@ -235,10 +240,16 @@ impl PrivateKey {
 /// An RSA key of the numbers that a JWK holds.
 pub(super) fn rsa_from_numbers(n: &[u8], e: &[u8], d: &[u8], primes: &[&[u8]]) -> Option<PrivateKey> {
     let number = |bytes: &[u8]| rsa::BoxedUint::from_be_slice_vartime(bytes);
-    if n.len() > 1024 {
+    if [n, e, d].iter().chain(primes).any(|number| number.len() > 1024) {
         return None;
     }
-    let key = rsa::PrivateKey::from_components(number(n), number(e), number(d), primes.iter().map(|prime| number(prime)).collect()).ok()?;
+    let key = rsa::PrivateKey::from_components(
+        number(n),
+        number(e),
+        number(d),
+        primes.iter().map(|prime| number(prime)).collect(),
+    )
+    .ok()?;
     Some(PrivateKey::Rsa(Box::new(key)))
 }
 

@@ -32,7 +32,9 @@ fn block(text: &str) -> Option<(Block, &str)> {
     let mut body = rest;
     let mut headers = Vec::new();
     while let Some((line, after)) = body.split_once('\n') {
-        let Some((name, value)) = line.split_once(':') else { break };
+        let Some((name, value)) = line.split_once(':') else {
+            break;
+        };
         headers.push((name.trim().to_owned(), value.trim().to_owned()));
         body = after;
     }

@@ -12,7 +12,7 @@ use super::certificate::subject_text;
 use super::der::{self, Reader, context, element, oid, sequence, small};
 use super::key::PrivateKey;
 use super::oids;
-use super::secret_box::{Hash, mac_data, macs, open, seal, wide};
+use super::secret_box::{Hash, mac_data, mac_holds, open, seal, wide};
 
 /// What a file holds.
 pub(crate) struct Identity {
@@ -61,7 +61,9 @@ pub(crate) fn read(meter: &mut Meter, file: &[u8], password: &str) -> Result<Ide
         [] => return failed("the PKCS#12 file holds no private key"),
         _ => return failed("the PKCS#12 file holds several private keys"),
     };
-    let Some(key) = key else { return failed("the PKCS#12 file's key is of a kind that isn't supported") };
+    let Some(key) = key else {
+        return failed("the PKCS#12 file's key is of a kind that isn't supported");
+    };
     if found.certificates.is_empty() {
         return failed("the PKCS#12 file holds no certificate");
     }
@@ -71,11 +73,12 @@ pub(crate) fn read(meter: &mut Meter, file: &[u8], password: &str) -> Result<Ide
 /// Checks the MAC; gives the form of the password under which it is right. An empty password has two.
 fn verified(meter: &mut Meter, mut fields: Reader<'_>, password: &str, content: &[u8]) -> Result<Vec<u8>, Fault> {
     let first = wide(password);
-    let Some(data) = fields.expect(der::SEQUENCE) else { return Ok(first) };
+    let Some(data) = fields.expect(der::SEQUENCE) else {
+        return Ok(first);
+    };
     let forms = if password.is_empty() { vec![first, Vec::new()] } else { vec![first] };
     for form in forms {
-        let (expected, held) = some(macs(meter, data, &form, content)?)?;
-        if expected == held {
+        if some(mac_holds(meter, data, &form, content)?)? {
             return Ok(form);
         }
     }

@@ -77,7 +77,9 @@ impl Hash {
 
     pub(super) fn mac(self, key: &[u8], message: &[u8]) -> Vec<u8> {
         fn run<M: Mac + KeyInit>(key: &[u8], message: &[u8]) -> Vec<u8> {
-            <M as KeyInit>::new_from_slice(key).map(|mac| mac.chain_update(message).finalize().into_bytes().to_vec()).unwrap_or_default()
+            <M as KeyInit>::new_from_slice(key)
+                .map(|mac| mac.chain_update(message).finalize().into_bytes().to_vec())
+                .unwrap_or_default()
         }
         match self {
             Self::Sha1 => run::<Hmac<Sha1>>(key, message),
@@ -106,9 +108,23 @@ pub(super) enum Purpose {
 }
 
 /// RFC 7292, appendix B.2.
-pub(super) fn derive(hash: Hash, password: &[u8], salt: &[u8], rounds: u32, purpose: Purpose, length: usize) -> Vec<u8> {
+pub(super) fn derive(
+    hash: Hash,
+    password: &[u8],
+    salt: &[u8],
+    rounds: u32,
+    purpose: Purpose,
+    length: usize,
+) -> Vec<u8> {
     let block = hash.block();
-    let filled = |bytes: &[u8]| -> Vec<u8> { bytes.iter().copied().cycle().take(if bytes.is_empty() { 0 } else { block * bytes.len().div_ceil(block) }).collect() };
+    let filled = |bytes: &[u8]| -> Vec<u8> {
+        bytes
+            .iter()
+            .copied()
+            .cycle()
+            .take(if bytes.is_empty() { 0 } else { block * bytes.len().div_ceil(block) })
+            .collect()
+    };
     let mut input = [filled(salt), filled(password)].concat();
     let diversifier = vec![purpose as u8; block];
     let mut out = Vec::new();
@@ -147,14 +163,24 @@ fn rounds(meter: &mut Meter, asked: u64) -> Result<u32, Fault> {
     Ok(u32::try_from(asked).unwrap_or(1))
 }
 
-/// Opens what is sealed under an algorithm. An empty password has two forms in old files: `wides` are tried in turn.
-pub(super) fn open(meter: &mut Meter, algorithm: &[u8], password: &str, wide: &[u8], sealed: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
+/// Opens what is sealed under an algorithm; `wide` is the password as old files have it. None where it does not open.
+pub(super) fn open(
+    meter: &mut Meter,
+    algorithm: &[u8],
+    password: &str,
+    wide: &[u8],
+    sealed: &[u8],
+) -> Result<Option<Vec<u8>>, Fault> {
     let mut fields = Reader::new(algorithm);
-    let (Some(id), Some(mut params)) = (fields.expect(der::OID), fields.enter(der::SEQUENCE)) else { return Ok(None) };
+    let (Some(id), Some(mut params)) = (fields.expect(der::OID), fields.enter(der::SEQUENCE)) else {
+        return Ok(None);
+    };
     if id == oids::PBES2 {
         return open_pbes2(meter, params, password, sealed);
     }
-    let (Some(salt), Some(asked)) = (params.expect(der::OCTETS), params.number()) else { return Ok(None) };
+    let (Some(salt), Some(asked)) = (params.expect(der::OCTETS), params.number()) else {
+        return Ok(None);
+    };
     let rounds = rounds(meter, asked)?;
     let key = |length| derive(Hash::Sha1, wide, salt, rounds, Purpose::Cipher, length);
     let iv = derive(Hash::Sha1, wide, salt, rounds, Purpose::Iv, 8);
@@ -188,12 +214,20 @@ fn pbkdf2_params<'d>(mut kdf: Reader<'d>) -> Option<(&'d [u8], u64, Hash)> {
     Some((salt, asked, hash))
 }
 
-fn open_pbes2(meter: &mut Meter, mut params: Reader<'_>, password: &str, sealed: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
+fn open_pbes2(
+    meter: &mut Meter,
+    mut params: Reader<'_>,
+    password: &str,
+    sealed: &[u8],
+) -> Result<Option<Vec<u8>>, Fault> {
     let Some((salt, asked, hash)) = params.enter(der::SEQUENCE).and_then(pbkdf2_params) else {
         return failed("the PKCS#12 file is sealed in a way that isn't supported");
     };
     let rounds = rounds(meter, asked)?;
-    let Some((id, iv)) = params.enter(der::SEQUENCE).and_then(|mut cipher| Some((cipher.expect(der::OID)?, cipher.expect(der::OCTETS)?))) else {
+    let Some((id, iv)) = params
+        .enter(der::SEQUENCE)
+        .and_then(|mut cipher| Some((cipher.expect(der::OID)?, cipher.expect(der::OCTETS)?)))
+    else {
         return Ok(None);
     };
     let mut key = [0; 32];
@@ -224,19 +258,23 @@ pub(super) fn seal(password: &str, salt: &[u8; 16], iv: &[u8; 16], plain: &[u8])
     (sequence(&[&oid(oids::PBES2), &sequence(&[&kdf, &cipher])]), sealed)
 }
 
-/// The MAC that a file's MacData asks for, of its content, and the one that it holds.
-pub(super) fn macs<'d>(meter: &mut Meter, data: &'d [u8], wide: &[u8], content: &[u8]) -> Result<Option<(Vec<u8>, &'d [u8])>, Fault> {
+/// Whether the MAC that a file holds is that of its content; none where it is malformed.
+pub(super) fn mac_holds(meter: &mut Meter, data: &[u8], wide: &[u8], content: &[u8]) -> Result<Option<bool>, Fault> {
     let mut fields = Reader::new(data);
     let parsed = fields.enter(der::SEQUENCE).and_then(|mut info| {
         let id = info.enter(der::SEQUENCE)?.expect(der::OID)?;
         Some((Hash::of_digest(id)?, info.expect(der::OCTETS)?))
     });
-    let Some((hash, held)) = parsed else { return failed("the PKCS#12 file has a MAC that isn't supported") };
-    let Some(salt) = fields.expect(der::OCTETS) else { return Ok(None) };
+    let Some((hash, held)) = parsed else {
+        return failed("the PKCS#12 file has a MAC that isn't supported");
+    };
+    let Some(salt) = fields.expect(der::OCTETS) else {
+        return Ok(None);
+    };
     let asked = if fields.is_empty() { 1 } else { fields.number().unwrap_or(0) };
     let rounds = rounds(meter, asked)?;
     let key = derive(hash, wide, salt, rounds, Purpose::Mac, hash.length());
-    Ok(Some((hash.mac(&key, content), held)))
+    Ok(Some(hash.mac(&key, content) == held))
 }
 
 /// MacData with HMAC-SHA-256.
@@ -244,5 +282,9 @@ pub(super) fn mac_data(wide: &[u8], salt: &[u8; 16], content: &[u8]) -> Vec<u8> 
     let key = derive(Hash::Sha256, wide, salt, ROUNDS, Purpose::Mac, 32);
     let mac = Hash::Sha256.mac(&key, content);
     let algorithm = sequence(&[&oid(oids::SHA256), &element(der::NULL, &[])]);
-    sequence(&[&sequence(&[&algorithm, &element(der::OCTETS, &[&mac])]), &element(der::OCTETS, &[salt]), &small(ROUNDS)])
+    sequence(&[
+        &sequence(&[&algorithm, &element(der::OCTETS, &[&mac])]),
+        &element(der::OCTETS, &[salt]),
+        &small(ROUNDS),
+    ])
 }
