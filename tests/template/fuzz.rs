@@ -34,11 +34,8 @@ fn data() -> impl Strategy<Value = BTreeMap<String, Vec<u8>>> {
         ])
         .prop_map(|text| text.as_bytes().to_vec()),
     ];
-    prop::collection::btree_map(
-        prop::sample::select(vec!["a".to_owned(), "b".to_owned(), "c".to_owned()]),
-        value,
-        3..=3,
-    )
+    let names = ["a", "b", "c"].map(str::to_owned);
+    prop::collection::vec(value, 3).prop_map(move |values| names.iter().cloned().zip(values).collect())
 }
 
 /// Operands of all types, many of them at the edge of what functions take.

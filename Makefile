@@ -1,0 +1,22 @@
+# Every target calls cargo, which does all set-up. Needed: Rust, Go, Python 3 and make.
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint crds
+
+help: ## Show this
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: ## From Vault to a Secret, step by step, on a real control plane; KEEP=1 leaves it running
+	cargo build --bins
+	@cargo run --quiet --bin demo
+
+test: ## Run every test on a real control plane and a real OpenBao
+	cargo test --workspace --no-run
+	cargo run --quiet --bin testbed -- exec -- cargo test --workspace
+
+lint: ## Check formatting, and clippy with warnings as errors
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- --deny warnings
+
+crds: ## Write crds/ from the types in src/api
+	WRITE_CRDS=1 cargo test --quiet --test crds

@@ -1,0 +1,122 @@
+//! `external-secrets run`: the operator itself.
+
+use crate::api::GoDuration;
+use crate::controller::Controller;
+use crate::controller::settings::Settings;
+use crate::telemetry::logs::{self, Format, Level};
+use crate::telemetry::metrics::Metrics;
+use crate::telemetry::readiness::Readiness;
+use crate::telemetry::server::{self, ListenAddress, ListenError};
+use clap::Args as ClapArgs;
+use kube::{Client, Config};
+use std::time::Duration;
+use thiserror::Error;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+/// How long a connection to the API server may take to open.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Flags are named, and default, as External Secrets Operator's where they mean the same.
+#[derive(Debug, ClapArgs)]
+pub struct Args {
+    /// Where to serve /metrics: ":8080", "127.0.0.1:8080", or "0" for nowhere
+    #[arg(long, default_value = ":8080", value_name = "ADDRESS")]
+    metrics_addr: ListenAddress,
+    /// Where to serve /healthz and /readyz
+    #[arg(long, default_value = ":8082", value_name = "ADDRESS")]
+    live_addr: ListenAddress,
+    /// How many ExternalSecrets of one Vault server to sync at the same time; a slow server never takes another's places
+    #[arg(long, default_value_t = 16, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    concurrent: u16,
+    /// Look at this namespace only, and at no ClusterSecretStores [default: all namespaces]
+    #[arg(long, value_name = "NAMESPACE")]
+    namespace: Option<String>,
+    /// Take only stores whose spec.controller is this, or empty
+    #[arg(long, default_value = "default", value_name = "CLASS")]
+    controller_class: String,
+    /// How much to log
+    #[arg(long, value_enum, default_value_t, value_name = "LEVEL", ignore_case = true)]
+    loglevel: Level,
+    /// How to log: auto means text on a terminal, else JSON
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    log_format: Format,
+    /// How often to check a store that has no refreshInterval of its own
+    #[arg(long, default_value = "5m", value_name = "DURATION")]
+    store_requeue_interval: GoDuration,
+}
+
+/// Why the operator could not run.
+#[derive(Debug, Error)]
+pub enum RunError {
+    /// No cluster.
+    #[error("no Kubernetes cluster to talk to: {0}; set KUBECONFIG, or run inside of a cluster with a ServiceAccount")]
+    Config(#[from] kube::config::InferConfigError),
+    /// The client can't be made.
+    #[error("the Kubernetes client can't be used: {0}; check the certificates and addresses in the kubeconfig")]
+    Client(#[from] kube::Error),
+    /// A port is taken.
+    #[error("{0}")]
+    Listen(#[from] ListenError),
+    /// The system refuses something basic.
+    #[error("the system refused to start the operator: {0}")]
+    System(#[from] std::io::Error),
+    /// Metrics that can't be registered: a fault of ours.
+    #[error("metrics could not be set up: {0}")]
+    Metrics(#[from] prometheus::Error),
+}
+
+/// Runs the operator until SIGTERM or Ctrl-C.
+pub fn execute(args: Args) -> Result<(), RunError> {
+    logs::init(args.loglevel, args.log_format);
+    // kube and reqwest share one TLS implementation; a provider that is set already is the same one.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    runtime.block_on(run(args))
+}
+
+async fn run(args: Args) -> Result<(), RunError> {
+    let stop = CancellationToken::new();
+    stop_on_signals(stop.clone())?;
+    let mut config = Config::infer().await?;
+    config.connect_timeout = Some(CONNECT_TIMEOUT);
+    let client = Client::try_from(config)?;
+    let live = args.live_addr.bind().await?;
+    let metrics_listener = args.metrics_addr.bind().await?;
+    let controller = Controller::new(settings(&args), client, Metrics::new()?);
+    let readiness = Readiness::default();
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), namespace = args.namespace, "starting");
+    let serving = CancellationToken::new();
+    let live = tokio::spawn(server::serve("health", live, server::health(readiness.clone()), serving.clone()));
+    let metrics = server::metrics(controller.render_metrics());
+    let metrics = tokio::spawn(server::serve("metrics", metrics_listener, metrics, serving.clone()));
+    controller.run(readiness, stop).await;
+    serving.cancel();
+    let _ = tokio::join!(live, metrics);
+    Ok(())
+}
+
+fn settings(args: &Args) -> Settings {
+    Settings {
+        namespace: args.namespace.clone().filter(|namespace| !namespace.is_empty()),
+        controller_class: args.controller_class.clone(),
+        concurrent: args.concurrent.into(),
+        store_requeue_interval: args.store_requeue_interval.as_std(),
+        instance: std::env::var("POD_NAME").or_else(|_| std::env::var("HOSTNAME")).unwrap_or_else(|_| "external-secrets".to_owned()),
+    }
+}
+
+/// Both signals end the operator in order; a second one is left to the system's default, which ends it at once.
+fn stop_on_signals(stop: CancellationToken) -> std::io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("stopping");
+        stop.cancel();
+    });
+    Ok(())
+}

@@ -1,0 +1,91 @@
+//! What Prometheus scrapes: the process's series, and one set for each object, written out from what the index holds.
+
+use crate::api::condition::find_condition;
+use crate::api::{ConditionStatus, ConditionType};
+use crate::controller::index::Index;
+use crate::controller::memory::Memory;
+use crate::controller::shared::Shared;
+use crate::telemetry::metrics::{write_header, write_sample};
+use crate::vault::SecretIdLife;
+
+/// Everything, in Prometheus' text format.
+pub fn render(shared: &Shared) -> String {
+    let depth = shared.queue.depth();
+    for (lane, objects) in [("urgent", depth.urgent), ("refresh", depth.refresh), ("running", depth.running)] {
+        shared.metrics.queue.with_label_values(&[lane]).set(i64::try_from(objects).unwrap_or(i64::MAX));
+    }
+    let mut out = shared.metrics.render();
+    let index = shared.index.lock();
+    external_secrets(&index, &mut out);
+    stores(&index, &mut out);
+    out
+}
+
+fn external_secrets(index: &Index, out: &mut String) {
+    let nanoseconds = |memory: &Memory| u64::try_from(memory.took.as_nanos()).unwrap_or(u64::MAX);
+    family(index, out, ("externalsecret_sync_calls_total", "counter", "Syncs of an ExternalSecret"), |memory| {
+        memory.calls.into()
+    });
+    family(index, out, ("externalsecret_sync_calls_error", "counter", "Syncs of it that failed"), |memory| {
+        memory.errors.into()
+    });
+    let duration = ("externalsecret_reconcile_duration", "gauge", "How long the last sync took, in nanoseconds");
+    family(index, out, duration, nanoseconds);
+    let name = "externalsecret_status_condition";
+    write_header(out, name, "gauge", "Whether a condition of an ExternalSecret has a status: 1 or 0");
+    for entry in index.external_secrets() {
+        let Some((is_ready, _)) = entry.memory.reported.ready else { continue };
+        let key = &entry.object.key;
+        for (status, value) in [(ConditionStatus::True, is_ready), (ConditionStatus::False, !is_ready)] {
+            let labels =
+                [("condition", "Ready"), ("name", &key.name), ("namespace", &key.namespace), ("status", status.as_str())];
+            write_sample(out, name, &labels, value.into());
+        }
+    }
+}
+
+/// One series for each ExternalSecret, of what is remembered of it.
+fn family(index: &Index, out: &mut String, (name, kind, help): (&str, &str, &str), value: impl Fn(&Memory) -> u64) {
+    write_header(out, name, kind, help);
+    for entry in index.external_secrets() {
+        let key = &entry.object.key;
+        write_sample(out, name, &[("name", &key.name), ("namespace", &key.namespace)], value(&entry.memory));
+    }
+}
+
+fn stores(index: &Index, out: &mut String) {
+    for (name, is_cluster) in [("secretstore_status_condition", false), ("clustersecretstore_status_condition", true)] {
+        write_header(out, name, "gauge", "Whether a condition of a store has a status: 1 or 0");
+        for (key, store) in index.stores().filter(|(key, _)| key.namespace.is_none() == is_cluster) {
+            let Some(ready) = find_condition(&store.status.conditions, ConditionType::Ready) else { continue };
+            for status in [ConditionStatus::True, ConditionStatus::False] {
+                let namespace = key.namespace.as_deref().unwrap_or_default();
+                let labels = [("condition", "Ready"), ("name", &*key.name), ("namespace", namespace), ("status", status.as_str())];
+                write_sample(out, name, &labels, (ready.status == status).into());
+            }
+        }
+    }
+    secret_ids(index, out);
+}
+
+/// The ends of secret ids, so that an alert can come before the day.
+fn secret_ids(index: &Index, out: &mut String) {
+    let name = "external_secrets_store_secret_id_expiry_timestamp_seconds";
+    secret_id(index, out, name, "When the secret id of a store ends", |life| {
+        let ends: jiff::Timestamp = life.expires.as_deref()?.parse().ok()?;
+        u64::try_from(ends.as_second()).ok()
+    });
+    let name = "external_secrets_store_secret_id_uses_left";
+    secret_id(index, out, name, "How many logins the secret id of a store is good for", |life| life.uses_left);
+}
+
+/// One series for each store of whose secret id this much is known.
+fn secret_id(index: &Index, out: &mut String, name: &str, help: &str, value: impl Fn(&SecretIdLife) -> Option<u64>) {
+    write_header(out, name, "gauge", help);
+    for (key, store) in index.stores() {
+        let Some(value) = store.secret_id.as_ref().and_then(&value) else { continue };
+        let namespace = key.namespace.as_deref().unwrap_or_default();
+        let labels = [("kind", key.kind().as_str()), ("name", &*key.name), ("namespace", namespace)];
+        write_sample(out, name, &labels, value);
+    }
+}

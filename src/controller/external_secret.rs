@@ -1,0 +1,258 @@
+//! One ExternalSecret from due to reported: a thin shell around the pure parts.
+
+use crate::api::{CreationPolicy, DeletionPolicy, ExternalSecret, ExternalSecretSpec, from_slice, names};
+use crate::controller::apply::{self, Applied, Change, Known};
+use crate::controller::error::SyncError;
+use crate::controller::gather::gather;
+use crate::controller::index::{Job, Seen};
+use crate::controller::key::{Id, ObjectKey, StoreKey};
+use crate::controller::memory::{Memory, TargetVersion, hash_of};
+use crate::controller::observed::{Observed, revision};
+use crate::controller::queue::Lane;
+use crate::controller::report::report;
+use crate::controller::shared::Shared;
+use crate::controller::status;
+use crate::sync::due::{self, Due};
+use crate::sync::plan::{Policy, TargetError, is_as_left, is_made_by};
+use crate::sync::secret::{Desired, Origin};
+use crate::sync::spec;
+use crate::vault::Urgency;
+use std::time::{Duration, Instant};
+
+/// A sync that takes longer is given up and tried again.
+const DEADLINE: Duration = Duration::from_secs(60);
+/// A status that could not be written is tried again after this long.
+const STATUS_RETRY: Duration = Duration::from_secs(5);
+
+/// Looks at one ExternalSecret and does what is due. Answers when it is due next.
+pub async fn reconcile(shared: &Shared, id: Id, lane: Lane) -> Option<Instant> {
+    let job = shared.index.lock().begin(id)?;
+    if job.object.deleting {
+        release(shared, &job.object).await;
+        return None;
+    }
+    let parsed = from_slice::<ExternalSecretSpec>("spec", job.object.spec.get().as_bytes());
+    if parsed.as_ref().is_ok_and(|spec| is_foreign(shared, &job.object, spec)) {
+        return None;
+    }
+    let schedule = parsed.as_ref().map_or(due::Schedule::OnChange, spec::schedule);
+    let policy = parsed.as_ref().map(|spec| spec.target.creation_policy).unwrap_or_default();
+    let drifted = policy != CreationPolicy::None && job.target.differs_from(job.memory.target.as_ref());
+    let state = due::Now { unchanged: job.memory.is_unchanged(&job.object), drifted, mended: job.mended };
+    let now = Instant::now();
+    match due::due(schedule, &job.memory.last, state, now) {
+        Due::At(at) => return Some(at),
+        Due::Idle => return None,
+        Due::Now => {}
+    }
+    let is_only_drift = drifted && due::due(schedule, &job.memory.last, due::Now { drifted: false, ..state }, now) != Due::Now;
+    let target = match &parsed {
+        Ok(spec) => ObjectKey::new(job.object.key.namespace.clone(), spec.target.name(&job.object.key.name)),
+        Err(_) => job.object.key.clone(),
+    };
+    if is_only_drift {
+        match drift(shared, &job, &target, policy).await {
+            Drift::None(version) => return keep(shared, id, schedule, job.memory, version),
+            Drift::Gone => return None,
+            Drift::Real => {}
+        }
+    }
+    let urgency = match lane {
+        Lane::Urgent => Urgency::Urgent,
+        Lane::Refresh => Urgency::Refresh,
+    };
+    let synced = async {
+        let spec = parsed.map_err(spec::SpecError::from)?;
+        sync(shared, &job, &spec, &target, urgency).await
+    };
+    let result = tokio::time::timeout(DEADLINE, synced).await;
+    let result = result.unwrap_or(Err(SyncError::Deadline { seconds: DEADLINE.as_secs() }));
+    conclude(shared, id, schedule, job, &target, result, now).await
+}
+
+/// Reads, plans and applies. Answers what was done, and the fingerprint of what stands there now.
+async fn sync(
+    shared: &Shared,
+    job: &Job,
+    spec: &ExternalSecretSpec,
+    target: &ObjectKey,
+    urgency: Urgency,
+) -> Result<(Applied, u64), SyncError> {
+    spec::check(spec)?;
+    let collected = gather(&shared.stores, &job.object.key.namespace, spec, urgency).await?;
+    // Known for certain only now that every store is open.
+    if shared.index.lock().is_credential(target) {
+        return Err(SyncError::Target { target: target.name.to_string(), source: TargetError::Credential });
+    }
+    let origin = origin(&job.object);
+    let policy = Policy {
+        creation: spec.target.creation_policy,
+        is_gone: collected.is_all_gone() && spec.target.deletion_policy == DeletionPolicy::Delete,
+        immutable: spec.target.immutable,
+    };
+    let desired = Desired::new(origin, collected.data).marked(origin, policy.creation);
+    let fingerprint = desired.fingerprint(&target.name);
+    let known = Known {
+        seen: &job.target,
+        version: job.memory.target.as_ref(),
+        is_written: job.memory.written == Some(fingerprint),
+    };
+    let applied = apply::apply(&shared.secrets, target, origin, policy, &desired, known).await?;
+    if policy.creation == CreationPolicy::Owner {
+        remove_renamed(shared, job, target, origin).await?;
+    }
+    Ok((applied, fingerprint))
+}
+
+/// Deletes the Secret that the last sync wrote under another name, now that the new one stands; only one that is ours by
+/// label and by reference.
+async fn remove_renamed(shared: &Shared, job: &Job, target: &ObjectKey, origin: Origin<'_>) -> Result<(), SyncError> {
+    let Some(old) = job.memory.reported.binding.as_deref().filter(|old| *old != &*target.name) else { return Ok(()) };
+    let old = ObjectKey::new(target.namespace.clone(), old);
+    match shared.secrets.get(&old, "").await? {
+        Some(standing) if is_made_by(origin, &standing) => {
+            shared.secrets.delete(&old, &standing.version()).await?;
+            shared.metrics.write("Secret", "delete", true);
+            tracing::info!(namespace = %old.namespace, name = %job.object.key.name, secret = %old.name, "old secret deleted");
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+/// Remembers and tells the result, and says when the object is due next.
+async fn conclude(
+    shared: &Shared,
+    id: Id,
+    schedule: due::Schedule,
+    job: Job,
+    target: &ObjectKey,
+    result: Result<(Applied, u64), SyncError>,
+    started: Instant,
+) -> Option<Instant> {
+    if let Err(SyncError::ApiServer(error)) = &result
+        && error.is_namespace_terminating()
+    {
+        return None;
+    }
+    let Job { object, mut memory, .. } = job;
+    memory.tried = Some(hash_of(&object.version));
+    memory.last.attempt = Some(started);
+    memory.calls = memory.calls.saturating_add(1);
+    memory.took = started.elapsed();
+    shared.metrics.reconcile_seconds.observe(memory.took.as_secs_f64());
+    let result = match result {
+        Ok((applied, fingerprint)) => {
+            memory.succeeded(started, fingerprint, &applied);
+            shared.metrics.applied(&applied.change);
+            Ok(applied)
+        }
+        Err(error) => {
+            memory.failed(error.is_hopeless());
+            Err(error)
+        }
+    };
+    let told = report(shared, &object, &target.name, &result, &mut memory).await;
+    let mut next = due::next(schedule, &memory.last);
+    if let Err(error) = told
+        && !error.is_not_found()
+    {
+        tracing::warn!(namespace = %object.key.namespace, name = %object.key.name, %error, "could not write a status");
+        // Until it stands in the status, it is not done.
+        memory.tried = None;
+        next = Some(Instant::now() + STATUS_RETRY);
+    }
+    shared.index.lock().finish(id, memory);
+    next
+}
+
+/// What a target that differs from what we knew turns out to be.
+enum Drift {
+    /// As we left it: only others' fields changed.
+    None(TargetVersion),
+    /// Not as we left it.
+    Real,
+    /// Its ExternalSecret is gone or going, so the target may be too.
+    Gone,
+}
+
+async fn drift(shared: &Shared, job: &Job, target: &ObjectKey, policy: CreationPolicy) -> Drift {
+    let origin = origin(&job.object);
+    match job.target {
+        Seen::Absent if !is_alive(shared, &job.object).await => Drift::Gone,
+        Seen::Absent | Seen::Unknown => Drift::Real,
+        Seen::Present(_) => match shared.secrets.get(target, &origin.field_manager()).await {
+            Ok(Some(standing)) if is_as_left(origin, policy, &standing) => {
+                Drift::None(TargetVersion { uid: standing.uid.into(), revision: revision(&standing.resource_version) })
+            }
+            _ => Drift::Real,
+        },
+    }
+}
+
+/// Whether the ExternalSecret still is and stays. Garbage collection deletes a target after its owner; restoring it then
+/// would leave an orphan. Where the API server can't be asked, the sync that follows finds out.
+async fn is_alive(shared: &Shared, object: &Observed) -> bool {
+    let api: kube::Api<ExternalSecret> = kube::Api::namespaced(shared.client.clone(), &object.key.namespace);
+    match api.get_metadata_opt(&object.key.name).await {
+        Ok(Some(found)) => {
+            found.metadata.uid.as_deref() == Some(&*object.uid) && found.metadata.deletion_timestamp.is_none()
+        }
+        Ok(None) => false,
+        Err(_) => true,
+    }
+}
+
+/// The target is as we left it under another version: nothing to do but remember that.
+fn keep(shared: &Shared, id: Id, schedule: due::Schedule, mut memory: Memory, version: TargetVersion) -> Option<Instant> {
+    memory.target = Some(version);
+    let next = due::next(schedule, &memory.last);
+    shared.index.lock().finish(id, memory);
+    next
+}
+
+/// An ExternalSecret that is going away holds nothing of ours; ESO's finalizer, left from a time when ESO ran here, would
+/// keep it forever.
+async fn release(shared: &Shared, object: &Observed) {
+    if !object.has_eso_finalizer {
+        return;
+    }
+    let removed = status::remove_finalizer::<ExternalSecret>(
+        &shared.client,
+        "ExternalSecret",
+        &object.key,
+        names::FINALIZER_EXTERNAL_SECRET,
+    );
+    if let Err(error) = removed.await
+        && !error.is_not_found()
+    {
+        tracing::warn!(namespace = %object.key.namespace, name = %object.key.name, %error, "could not remove a finalizer");
+    }
+}
+
+/// Whether another operator is in charge of one of its stores.
+fn is_foreign(shared: &Shared, object: &Observed, spec: &ExternalSecretSpec) -> bool {
+    let namespace = &object.key.namespace;
+    spec::stores(spec).into_iter().any(|store| shared.stores.is_foreign(&StoreKey::referred(store, namespace)))
+}
+
+fn origin(object: &Observed) -> Origin<'_> {
+    Origin {
+        namespace: &object.key.namespace,
+        name: &object.key.name,
+        uid: &object.uid,
+        labels: &object.labels,
+        annotations: &object.annotations,
+    }
+}
+
+impl crate::telemetry::metrics::Metrics {
+    fn applied(&self, change: &Change) {
+        match change {
+            Change::None | Change::Missing | Change::Gone => {}
+            Change::Created { .. } => self.write("Secret", "create", true),
+            Change::Updated { .. } => self.write("Secret", "update", true),
+            Change::Deleted => self.write("Secret", "delete", true),
+        }
+    }
+}

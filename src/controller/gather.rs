@@ -1,0 +1,111 @@
+//! Reads what a sync needs from Vault: each distinct path and version once, in parallel, through the session of its store.
+
+use crate::api::{DeletionPolicy, ExternalSecretSpec};
+use crate::controller::error::SyncError;
+use crate::controller::find;
+use crate::controller::key::StoreKey;
+use crate::controller::stores::{OpenStore, Stores};
+use crate::sync::collect::{Answer, Collected, collect};
+use crate::sync::source::{Question, Source, Want, sources};
+use crate::sync::spec::SpecError;
+use crate::vault::{SessionId, Urgency, VaultError};
+use futures::stream::{self, StreamExt, TryStreamExt};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Reads of one sync that are under way at once.
+pub const PARALLEL: usize = 8;
+
+/// One question, for as many sources as ask it.
+struct Ask<'a> {
+    store: StoreKey,
+    open: Arc<OpenStore>,
+    question: Question,
+    /// The first source that asks it.
+    source: &'a Source<'a>,
+}
+
+/// The data of the Secret that `spec` describes, or the first error: all values or none.
+pub async fn gather(
+    stores: &Stores,
+    namespace: &Arc<str>,
+    spec: &ExternalSecretSpec,
+    urgency: Urgency,
+) -> Result<Collected, SyncError> {
+    let sources = sources(spec)?;
+    let (asks, ask_of) = asks(stores, namespace, &sources).await?;
+    let policy = spec.target.deletion_policy;
+    let asked: Vec<_> = asks.into_iter().map(|ask| answer(ask, urgency, policy)).collect();
+    let answers: Vec<(Answer, String)> = stream::iter(asked).buffered(PARALLEL).try_collect().await?;
+    let triples = sources.iter().zip(&ask_of).filter_map(|(source, position)| {
+        let (answer, path) = answers.get(*position)?;
+        Some((source, answer, path.as_str()))
+    });
+    Ok(collect(triples)?)
+}
+
+/// Each distinct question once, and for each source which of them is its own.
+async fn asks<'a>(
+    stores: &Stores,
+    namespace: &Arc<str>,
+    sources: &'a [Source<'a>],
+) -> Result<(Vec<Ask<'a>>, Vec<usize>), SyncError> {
+    let mut asks: Vec<Ask<'_>> = Vec::new();
+    let mut known: HashMap<(SessionId, Question), usize> = HashMap::new();
+    let mut ask_of = Vec::with_capacity(sources.len());
+    for source in sources {
+        let store = StoreKey::referred(source.store, namespace);
+        let open = match stores.open_for(&store, namespace).await {
+            Ok(open) => open,
+            Err(error) => return Err(SyncError::Store { store, source: error }),
+        };
+        let question = source.want.question(open.path.as_deref(), open.version);
+        let question = question.map_err(|error| SpecError::Key { entry: source.place.clone(), source: error })?;
+        // What is looked for in a folder differs from source to source.
+        let is_shared = !matches!(question, Question::Folder(_));
+        let next = asks.len();
+        let position = match is_shared {
+            true => *known.entry((open.session.id(), question.clone())).or_insert(next),
+            false => next,
+        };
+        if position == next {
+            asks.push(Ask { store, open, question, source });
+        }
+        ask_of.push(position);
+    }
+    Ok((asks, ask_of))
+}
+
+/// The answer to one question, with the path it was asked at.
+async fn answer(ask: Ask<'_>, urgency: Urgency, policy: DeletionPolicy) -> Result<(Answer, String), SyncError> {
+    let session = &ask.open.session;
+    let (answer, path) = match (&ask.question, &ask.source.want) {
+        (Question::Secret(path), _) => {
+            (session.read(path, urgency).await.map(Answer::Secret), path.path.clone())
+        }
+        (Question::Metadata(path), _) => {
+            (session.read_metadata(path, urgency).await.map(Answer::Metadata), path.clone())
+        }
+        (Question::Folder(folder), Want::Find { folder: prefix, name, tags, .. }) => {
+            let wanted = find::Wanted { prefix, name: name.as_ref(), tags: *tags };
+            (find::find(session, folder, wanted, urgency).await.map(Answer::Found), folder.metadata.clone())
+        }
+        (Question::Folder(folder), _) => (Ok(Answer::Found(Vec::new())), folder.metadata.clone()),
+    };
+    match answer {
+        Ok(answer) => Ok((answer, path)),
+        Err(error) => gone(&error, policy).map(|answer| (answer, path)).ok_or_else(|| SyncError::Vault {
+            store: ask.store.clone(),
+            place: ask.source.place.clone(),
+            source: error,
+        }),
+    }
+}
+
+/// A secret that is certainly gone is an answer, where the policy says that keys follow it.
+fn gone(error: &VaultError, policy: DeletionPolicy) -> Option<Answer> {
+    match policy {
+        DeletionPolicy::Retain => None,
+        DeletionPolicy::Delete | DeletionPolicy::Merge => error.gone().map(Answer::Gone),
+    }
+}

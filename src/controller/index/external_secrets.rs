@@ -1,0 +1,234 @@
+//! ExternalSecrets: what is known of each, and which stores and targets they depend on.
+
+use super::{Index, Seen, Wake};
+use crate::api::{ExternalSecretSpec, ExternalSecretStatus, StoreRef};
+use crate::controller::key::{Id, ObjectKey, StoreKey};
+use crate::controller::memory::Memory;
+use crate::controller::observed::Observed;
+use crate::controller::queue::Lane;
+use crate::sync::{due, spec};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// One ExternalSecret.
+#[derive(Debug)]
+pub struct Entry {
+    /// What the watch last said of it.
+    pub object: Arc<Observed>,
+    /// What its syncs left behind.
+    pub memory: Memory,
+    /// Its stores, the first one first: they decide which server it queues for.
+    pub stores: Box<[StoreKey]>,
+    /// The Secret it writes; the same namespace.
+    pub target: Arc<str>,
+    /// Somebody mended what it waited for since it last ran.
+    mended: bool,
+    epoch: u32,
+}
+
+/// What a reconcile starts from.
+#[derive(Debug)]
+pub struct Job {
+    /// The object.
+    pub object: Arc<Observed>,
+    /// What its last syncs left behind.
+    pub memory: Memory,
+    /// The target as the watch has it.
+    pub target: Seen,
+    /// Somebody mended what it waited for.
+    pub mended: bool,
+}
+
+impl Index {
+    /// A list of ExternalSecrets begins.
+    pub fn external_secrets_listing(&mut self) {
+        self.epochs.external_secrets += 1;
+    }
+
+    /// A list of ExternalSecrets is complete: what it did not name is gone.
+    pub fn external_secrets_listed(&mut self) -> Vec<Wake> {
+        let epoch = self.epochs.external_secrets;
+        let gone = self.external_secrets.values().filter(|entry| entry.epoch != epoch);
+        let gone: Vec<ObjectKey> = gone.map(|entry| entry.object.key.clone()).collect();
+        gone.iter().filter_map(|key| self.remove_external_secret(key)).collect()
+    }
+
+    /// An ExternalSecret as the watch delivers it. It is woken where it is new or was edited; an echo of a status write
+    /// wakes nobody.
+    pub fn apply_external_secret(&mut self, object: Observed, status: Option<&str>) -> Option<Wake> {
+        let known = self.ids.get(&object.key).copied();
+        if let Some(id) = known
+            && let Some(entry) = self.external_secrets.get_mut(&id)
+            && entry.object.uid == object.uid
+        {
+            entry.epoch = self.epochs.external_secrets;
+            let same = entry.object.version == object.version
+                && entry.object.deleting == object.deleting
+                && entry.object.has_eso_finalizer == object.has_eso_finalizer;
+            if same {
+                return None;
+            }
+            self.unlink(id);
+            self.link(id, Arc::new(object), None);
+            return Some(Wake::ExternalSecret(id, Lane::Urgent));
+        }
+        // Another object of the same name takes its place.
+        if known.is_some() {
+            self.remove_external_secret(&object.key);
+        }
+        let id = Id(self.next);
+        self.next += 1;
+        self.ids.insert(object.key.clone(), id);
+        let status: ExternalSecretStatus =
+            status.and_then(|status| serde_json::from_str(status).ok()).unwrap_or_default();
+        let memory = Memory::from_status(&object, &status, Instant::now(), k8s_openapi::jiff::Timestamp::now());
+        self.link(id, Arc::new(object), Some(memory));
+        Some(Wake::ExternalSecret(id, Lane::Urgent))
+    }
+
+    /// An ExternalSecret is gone.
+    pub fn remove_external_secret(&mut self, key: &ObjectKey) -> Option<Wake> {
+        let id = self.ids.remove(key)?;
+        self.unlink(id);
+        self.external_secrets.remove(&id);
+        Some(Wake::Forget(id))
+    }
+
+    /// What a reconcile of `id` starts from. Whatever mended it counts as heeded from here on.
+    pub fn begin(&mut self, id: Id) -> Option<Job> {
+        let target = self.target_of(id)?;
+        let seen = self.seen(&target);
+        let entry = self.external_secrets.get_mut(&id)?;
+        Some(Job {
+            object: entry.object.clone(),
+            memory: entry.memory.clone(),
+            target: seen,
+            mended: std::mem::take(&mut entry.mended),
+        })
+    }
+
+    /// Keeps what a reconcile of `id` learned.
+    pub fn finish(&mut self, id: Id, memory: Memory) {
+        if let Some(entry) = self.external_secrets.get_mut(&id) {
+            entry.memory = memory;
+        }
+    }
+
+    /// Those that depend on `store` and wait for it to be mended: each is marked so, and to be run urgently, or spread out
+    /// where it is the server that came back, and a herd with it.
+    pub fn mend_dependents(&mut self, store: &StoreKey, spread: bool) -> Vec<Wake> {
+        let ids = self.dependents.get(store).cloned().unwrap_or_default();
+        let unwell: Vec<Id> = ids.into_iter().filter(|id| self.mend(*id)).collect();
+        let herd = unwell.len();
+        let wake = |id| if spread { Wake::Spread(id, herd) } else { Wake::ExternalSecret(id, Lane::Urgent) };
+        unwell.into_iter().map(wake).collect()
+    }
+
+    /// Those that depend on `store` and are well: to be synced anew without a hurry, because the store's spec changed.
+    pub fn refresh_dependents(&mut self, store: &StoreKey) -> Vec<Wake> {
+        let ids = self.dependents.get(store).cloned().unwrap_or_default();
+        let herd = ids.len();
+        let mut wakes = Vec::new();
+        for id in ids {
+            if let Some(entry) = self.external_secrets.get_mut(&id).filter(|entry| entry.memory.last.failures == 0) {
+                entry.mended = true;
+                wakes.push(Wake::Spread(id, herd));
+            }
+        }
+        wakes
+    }
+
+    /// Every ExternalSecret with what is known of it, for metrics.
+    pub fn external_secrets(&self) -> impl Iterator<Item = &Entry> {
+        self.external_secrets.values()
+    }
+
+    /// When each ExternalSecret is due, once the first lists are complete. What is due at once and was synced before is
+    /// told apart, so that it can be spread.
+    pub fn first_dues(&self, now: Instant) -> Vec<(Id, due::Schedule, due::Due, bool)> {
+        let entries = self.external_secrets.iter();
+        entries
+            .map(|(id, entry)| {
+                let (schedule, due) = entry.due(self.is_drifted(entry), now);
+                (*id, schedule, due, entry.memory.reported.refresh_time.is_some())
+            })
+            .collect()
+    }
+
+    fn mend(&mut self, id: Id) -> bool {
+        match self.external_secrets.get_mut(&id).filter(|entry| entry.memory.last.failures > 0) {
+            Some(entry) => {
+                entry.mended = true;
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Those of a namespace that wait for something to be mended, and use a ClusterSecretStore: its labels changed, and so
+    /// perhaps what the store admits.
+    pub(super) fn mend_namespace(&mut self, namespace: &str) -> Vec<Wake> {
+        let is_concerned = |entry: &Entry| {
+            &*entry.object.key.namespace == namespace && entry.stores.iter().any(|store| store.namespace.is_none())
+        };
+        let entries = self.external_secrets.iter().filter(|(_, entry)| is_concerned(entry));
+        let ids: Vec<Id> = entries.map(|(id, _)| *id).collect();
+        let ids = ids.into_iter().filter(|id| self.mend(*id)).collect::<Vec<_>>();
+        ids.into_iter().map(|id| Wake::ExternalSecret(id, Lane::Urgent)).collect()
+    }
+
+    fn is_drifted(&self, entry: &Entry) -> bool {
+        let target = ObjectKey::new(entry.object.key.namespace.clone(), entry.target.clone());
+        self.seen(&target).differs_from(entry.memory.target.as_ref())
+    }
+
+    fn target_of(&self, id: Id) -> Option<ObjectKey> {
+        let entry = self.external_secrets.get(&id)?;
+        Some(ObjectKey::new(entry.object.key.namespace.clone(), entry.target.clone()))
+    }
+
+    /// Enters an object with what it depends on.
+    fn link(&mut self, id: Id, object: Arc<Observed>, memory: Option<Memory>) {
+        // A spec that can't be read depends on nothing; its reconcile tells so.
+        let parsed = serde_json::from_str::<ExternalSecretSpec>(object.spec.get()).ok();
+        let namespace = &object.key.namespace;
+        let key_of = |store: &StoreRef| StoreKey::referred(store, namespace);
+        let stores: Box<[StoreKey]> = parsed.iter().flat_map(spec::stores).map(key_of).collect();
+        let target: Arc<str> = match &parsed {
+            Some(parsed) => parsed.target.name(&object.key.name).into(),
+            None => object.key.name.clone(),
+        };
+        for store in &stores {
+            self.dependents.entry(store.clone()).or_default().insert(id);
+        }
+        self.watch_target(ObjectKey::new(namespace.clone(), target.clone()), id);
+        let memory = memory.or_else(|| self.external_secrets.remove(&id).map(|entry| entry.memory));
+        let epoch = self.epochs.external_secrets;
+        let memory = memory.unwrap_or_default();
+        self.external_secrets.insert(id, Entry { object, memory, stores, target, mended: false, epoch });
+    }
+
+    /// Takes back what [`Self::link`] entered beside the object itself.
+    fn unlink(&mut self, id: Id) {
+        let Some(target) = self.target_of(id) else { return };
+        self.unwatch_target(&target, id);
+        let Some(entry) = self.external_secrets.get(&id) else { return };
+        for store in &entry.stores {
+            if let Some(ids) = self.dependents.get_mut(store) {
+                ids.remove(&id);
+                if ids.is_empty() {
+                    self.dependents.remove(store);
+                }
+            }
+        }
+    }
+}
+
+impl Entry {
+    fn due(&self, drifted: bool, now: Instant) -> (due::Schedule, due::Due) {
+        let parsed = serde_json::from_str::<ExternalSecretSpec>(self.object.spec.get());
+        let schedule = parsed.map_or(due::Schedule::OnChange, |parsed| spec::schedule(&parsed));
+        let state = due::Now { unchanged: self.memory.is_unchanged(&self.object), drifted, mended: false };
+        (schedule, due::due(schedule, &self.memory.last, state, now))
+    }
+}

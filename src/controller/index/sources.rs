@@ -1,0 +1,171 @@
+//! Secrets and ConfigMaps, as far as anybody cares: targets of ExternalSecrets, credentials and certificates of stores.
+//! Others leave no trace, so memory does not depend on how many a cluster has.
+
+use super::{Index, Wake};
+use crate::controller::key::{Id, ObjectKey, StoreKey};
+use crate::controller::memory::TargetVersion;
+use crate::controller::observed::revision;
+use crate::controller::queue::Lane;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use std::collections::{BTreeSet, HashMap};
+
+/// What the watch knows of a Secret.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Seen {
+    /// Nobody cared when it went by, so it may or may not be there.
+    #[default]
+    Unknown,
+    /// It is not there.
+    Absent,
+    /// It is there, in this version.
+    Present(TargetVersion),
+}
+
+/// The kinds of objects that a store may refer to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SourceKind {
+    /// A Secret.
+    Secret,
+    /// A ConfigMap.
+    ConfigMap,
+}
+
+/// The objects of one kind that somebody depends on.
+#[derive(Debug, Default)]
+pub(super) struct Table {
+    pub(super) watched: HashMap<ObjectKey, Watched>,
+    epoch: u32,
+}
+
+/// An object that somebody depends on.
+#[derive(Debug, Default)]
+pub(super) struct Watched {
+    pub(super) seen: Seen,
+    /// Whose target it is. More than one is a conflict that the owner reference settles.
+    targets: BTreeSet<Id>,
+    /// The stores that read something from it.
+    stores: BTreeSet<StoreKey>,
+    epoch: u32,
+}
+
+impl Seen {
+    /// Whether this is news to somebody who knew the Secret as `known`.
+    pub fn differs_from(&self, known: Option<&TargetVersion>) -> bool {
+        match (self, known) {
+            (Self::Unknown, _) | (Self::Absent, None) => false,
+            (Self::Absent, Some(_)) | (Self::Present(_), None) => true,
+            (Self::Present(seen), Some(known)) => seen.uid != known.uid || seen.revision > known.revision,
+        }
+    }
+}
+
+impl Index {
+    /// A list of objects of this kind begins.
+    pub fn sources_listing(&mut self, kind: SourceKind) {
+        self.table(kind).epoch += 1;
+    }
+
+    /// A list of objects of this kind is complete: what it did not name is not there.
+    pub fn sources_listed(&mut self, kind: SourceKind) -> Vec<Wake> {
+        let table = self.table(kind);
+        let epoch = table.epoch;
+        let gone = table.watched.iter().filter(|(_, watched)| watched.epoch != epoch);
+        let gone: Vec<ObjectKey> = gone.map(|(key, _)| key.clone()).collect();
+        gone.iter().flat_map(|key| self.see(kind, key, Seen::Absent)).collect()
+    }
+
+    /// A Secret or ConfigMap as the watch delivers it.
+    pub fn apply_source(&mut self, kind: SourceKind, metadata: &ObjectMeta) -> Vec<Wake> {
+        let uid = metadata.uid.as_deref().unwrap_or_default().into();
+        let revision = revision(metadata.resource_version.as_deref().unwrap_or_default());
+        let key = key(metadata);
+        key.map(|key| self.see(kind, &key, Seen::Present(TargetVersion { uid, revision }))).unwrap_or_default()
+    }
+
+    /// A Secret or ConfigMap is gone.
+    pub fn remove_source(&mut self, kind: SourceKind, metadata: &ObjectMeta) -> Vec<Wake> {
+        key(metadata).map(|key| self.see(kind, &key, Seen::Absent)).unwrap_or_default()
+    }
+
+    /// From now on changes of this object wake `store`: to be called before it is read, so that no change between is
+    /// missed.
+    pub fn watch_source(&mut self, kind: SourceKind, object: ObjectKey, store: &StoreKey) {
+        self.table(kind).entry(object).stores.insert(store.clone());
+    }
+
+    /// Whether some store reads a credential from `secret`; such a Secret is never a target.
+    pub fn is_credential(&self, secret: &ObjectKey) -> bool {
+        self.secrets.watched.get(secret).is_some_and(|watched| !watched.stores.is_empty())
+    }
+
+    /// What the watch knows of a Secret.
+    pub(super) fn seen(&self, secret: &ObjectKey) -> Seen {
+        self.secrets.watched.get(secret).map_or(Seen::Unknown, |watched| watched.seen.clone())
+    }
+
+    /// Changes of Secrets and ConfigMaps no longer wake `store`.
+    pub(super) fn unwatch_sources(&mut self, store: &StoreKey) {
+        for table in [&mut self.secrets, &mut self.config_maps] {
+            table.watched.retain(|_, watched| {
+                watched.stores.remove(store);
+                !watched.is_unwatched()
+            });
+        }
+    }
+
+    pub(super) fn watch_target(&mut self, secret: ObjectKey, id: Id) {
+        self.secrets.entry(secret).targets.insert(id);
+    }
+
+    pub(super) fn unwatch_target(&mut self, secret: &ObjectKey, id: Id) {
+        if let Some(watched) = self.secrets.watched.get_mut(secret) {
+            watched.targets.remove(&id);
+            if watched.is_unwatched() {
+                self.secrets.watched.remove(secret);
+            }
+        }
+    }
+
+    fn see(&mut self, kind: SourceKind, key: &ObjectKey, seen: Seen) -> Vec<Wake> {
+        let table = self.table(kind);
+        let epoch = table.epoch;
+        let Some(watched) = table.watched.get_mut(key) else { return Vec::new() };
+        watched.epoch = epoch;
+        if watched.seen == seen {
+            return Vec::new();
+        }
+        watched.seen = seen.clone();
+        let mut wakes: Vec<Wake> = watched.stores.iter().cloned().map(Wake::Reopen).collect();
+        for id in watched.targets.clone() {
+            let known = self.external_secrets.get(&id).and_then(|entry| entry.memory.target.as_ref());
+            if seen.differs_from(known) {
+                wakes.push(Wake::ExternalSecret(id, Lane::Urgent));
+            }
+        }
+        wakes
+    }
+
+    fn table(&mut self, kind: SourceKind) -> &mut Table {
+        match kind {
+            SourceKind::Secret => &mut self.secrets,
+            SourceKind::ConfigMap => &mut self.config_maps,
+        }
+    }
+}
+
+impl Table {
+    fn entry(&mut self, key: ObjectKey) -> &mut Watched {
+        let epoch = self.epoch;
+        self.watched.entry(key).or_insert_with(|| Watched { epoch, ..Watched::default() })
+    }
+}
+
+impl Watched {
+    fn is_unwatched(&self) -> bool {
+        self.targets.is_empty() && self.stores.is_empty()
+    }
+}
+
+fn key(metadata: &ObjectMeta) -> Option<ObjectKey> {
+    Some(ObjectKey::new(metadata.namespace.as_deref()?, metadata.name.as_deref()?))
+}

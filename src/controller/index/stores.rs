@@ -1,0 +1,137 @@
+//! Stores of both kinds.
+
+use super::{Index, Wake};
+use crate::api::{DecodeError, SecretStoreSpec, SecretStoreStatus, StoreKind, from_slice};
+use crate::controller::key::{Id, StoreKey};
+use crate::controller::memory::hash_of;
+use crate::vault::SecretIdLife;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use std::sync::Arc;
+
+/// One store.
+#[derive(Debug, Clone)]
+pub struct StoreEntry {
+    /// Tells it from another of the same name.
+    pub uid: Arc<str>,
+    /// Counts changes of its spec.
+    pub generation: i64,
+    /// Its spec, or why it can't be read.
+    pub spec: Arc<Result<SecretStoreSpec, DecodeError>>,
+    /// What its status says.
+    pub status: Arc<SecretStoreStatus>,
+    /// Its finalizers.
+    pub has_eso_finalizer: bool,
+    /// It is going away.
+    pub deleting: bool,
+    /// What is left of the secret id that it logs in with, where that is known.
+    pub secret_id: Option<SecretIdLife>,
+    /// How often it could not be validated in a row.
+    pub failures: u32,
+    epoch: u32,
+}
+
+impl StoreEntry {
+    /// What a watch delivers of a store.
+    pub fn new(metadata: &ObjectMeta, spec: Option<&str>, status: Option<&str>) -> Self {
+        let finalizers = metadata.finalizers.as_deref().unwrap_or_default();
+        Self {
+            uid: metadata.uid.as_deref().unwrap_or_default().into(),
+            generation: metadata.generation.unwrap_or_default(),
+            spec: Arc::new(from_slice("spec", spec.unwrap_or("null").as_bytes())),
+            status: Arc::new(status.and_then(|status| serde_json::from_str(status).ok()).unwrap_or_default()),
+            has_eso_finalizer: finalizers.iter().any(|finalizer| finalizer == crate::api::names::FINALIZER_STORE),
+            deleting: metadata.deletion_timestamp.is_some(),
+            secret_id: None,
+            failures: 0,
+            epoch: 0,
+        }
+    }
+
+    /// The server that it names, as a group of the queue.
+    fn group(&self) -> u64 {
+        let vault = self.spec.as_ref().as_ref().ok().and_then(|spec| spec.provider.vault());
+        vault.map_or(0, |vault| hash_of(&vault.server))
+    }
+}
+
+impl Index {
+    /// A list of stores of this kind begins.
+    pub fn stores_listing(&mut self, kind: StoreKind) {
+        *self.store_epoch(kind) += 1;
+    }
+
+    /// A list of stores of this kind is complete: what it did not name is gone.
+    pub fn stores_listed(&mut self, kind: StoreKind) -> Vec<Wake> {
+        let epoch = *self.store_epoch(kind);
+        let gone = self.stores.iter().filter(|(key, store)| key.kind() == kind && store.epoch != epoch);
+        let gone: Vec<StoreKey> = gone.map(|(key, _)| key.clone()).collect();
+        gone.iter().flat_map(|key| self.remove_store(key)).collect()
+    }
+
+    /// A store as the watch delivers it. Only a changed spec matters to anybody; its metadata and status wake nobody.
+    pub fn apply_store(&mut self, key: StoreKey, mut store: StoreEntry) -> Vec<Wake> {
+        store.epoch = *self.store_epoch(key.kind());
+        let known = self.stores.get(&key).map(|known| {
+            store.failures = known.failures;
+            store.secret_id = known.secret_id.clone();
+            known.uid == store.uid && known.generation == store.generation
+        });
+        let is_held = store.deleting && store.has_eso_finalizer;
+        self.stores.insert(key.clone(), store);
+        match known {
+            Some(true) if !is_held => Vec::new(),
+            Some(true) | None => vec![Wake::Store(key)],
+            Some(false) => {
+                self.unwatch_sources(&key);
+                let mut wakes = self.refresh_dependents(&key);
+                wakes.push(Wake::Reopen(key));
+                wakes
+            }
+        }
+    }
+
+    /// Takes note of a validation, and answers how many failed in a row.
+    pub fn validated(
+        &mut self,
+        key: &StoreKey,
+        ok: bool,
+        status: SecretStoreStatus,
+        secret_id: Option<SecretIdLife>,
+    ) -> u32 {
+        let Some(store) = self.stores.get_mut(key) else { return 0 };
+        store.secret_id = secret_id;
+        store.failures = if ok { 0 } else { store.failures.saturating_add(1) };
+        store.status = Arc::new(status);
+        store.failures
+    }
+
+    /// A store is gone.
+    pub fn remove_store(&mut self, key: &StoreKey) -> Vec<Wake> {
+        self.stores.remove(key);
+        self.unwatch_sources(key);
+        vec![Wake::Reopen(key.clone())]
+    }
+
+    /// A store, if there is one of that name.
+    pub fn store(&self, key: &StoreKey) -> Option<&StoreEntry> {
+        self.stores.get(key)
+    }
+
+    /// Every store.
+    pub fn stores(&self) -> impl Iterator<Item = (&StoreKey, &StoreEntry)> {
+        self.stores.iter()
+    }
+
+    /// The group of the queue that an ExternalSecret belongs to: the server of its first store; 0 where that is not known.
+    pub fn group_of(&self, id: Id) -> u64 {
+        let store = self.external_secrets.get(&id).and_then(|entry| entry.stores.first());
+        store.and_then(|store| self.stores.get(store)).map_or(0, StoreEntry::group)
+    }
+
+    fn store_epoch(&mut self, kind: StoreKind) -> &mut u32 {
+        match kind {
+            StoreKind::SecretStore => &mut self.epochs.secret_stores,
+            StoreKind::ClusterSecretStore => &mut self.epochs.cluster_secret_stores,
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! The controller: watches what is asked for and keeps it so.
+//!
+//! ```text
+//! watch ──► index ──► queue ──► external_secret: due? ──► gather ──► plan ──► apply ──► report
+//!   │                   ▲                          │          │                 │         │
+//!   └── wake ───────────┘                       sync::due  stores,vault    api_secrets  status,events
+//! ```
+
+pub mod api_secrets;
+mod apply;
+mod connection;
+mod demand;
+pub mod error;
+mod exposition;
+mod external_secret;
+mod find;
+mod gather;
+pub mod index;
+pub mod key;
+mod login;
+pub mod memory;
+pub mod observed;
+pub mod queue;
+mod references;
+mod report;
+mod run;
+mod secret_store;
+mod service_account;
+pub mod settings;
+mod shared;
+mod status;
+mod stores;
+mod wake;
+mod watch;
+
+pub use run::Controller;

@@ -1,0 +1,210 @@
+//! Turns the result of a sync into what people see of it: condition, event, metric and log line. The one place for all four.
+
+use crate::api::condition::Condition;
+use crate::api::{ConditionReason, ConditionStatus, ConditionType, ExternalSecret, names};
+use crate::controller::apply::{Applied, Change};
+use crate::controller::error::{ApiServerError, SyncError};
+use crate::controller::memory::{Memory, Reported, hash_of, text_hash};
+use crate::controller::observed::Observed;
+use crate::controller::shared::Shared;
+use crate::controller::status;
+use crate::telemetry::events::{Happening, Severity};
+use k8s_openapi::api::core::v1::ObjectReference;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::jiff::Timestamp;
+use serde_json::{Value, json};
+
+/// `status.refreshTime` is written at most this often where nothing else changed.
+const REFRESH_TIME_EVERY: i64 = 60;
+
+/// What is to be told of one sync.
+#[derive(Debug)]
+struct Verdict {
+    ready: Condition,
+    stalled: Option<Condition>,
+    happening: Option<Happening>,
+}
+
+/// Tells the result of a sync of `object`: writes the status where it changed, publishes what happened, logs and counts.
+/// `memory` is updated with what is told.
+pub async fn report(
+    shared: &Shared,
+    object: &Observed,
+    target: &str,
+    result: &Result<Applied, SyncError>,
+    memory: &mut Memory,
+) -> Result<(), ApiServerError> {
+    let verdict = verdict(target, result, memory.reported.text);
+    let is_news = match &verdict.happening {
+        Some(happening) => shared.recorder.publish(reference(object), happening).await,
+        None => false,
+    };
+    log(object, result, is_news);
+    let now = Timestamp::now();
+    let reported = reported(object, target, result, &verdict, memory, now);
+    if !needs_write(&memory.reported, &reported, result) {
+        return Ok(());
+    }
+    let body = body(object, result, &verdict, &reported, memory, now);
+    let written = status::patch::<ExternalSecret>(&shared.client, "ExternalSecret", &object.key, &object.uid, body).await;
+    shared.metrics.write("ExternalSecret", "status", written.is_ok());
+    if written.is_ok() {
+        memory.reported = reported;
+    }
+    written
+}
+
+fn verdict(target: &str, result: &Result<Applied, SyncError>, last_text: u64) -> Verdict {
+    match result {
+        Ok(applied) => Verdict {
+            ready: ready(&applied.change),
+            stalled: None,
+            happening: written(target, &applied.change),
+        },
+        Err(error) => {
+            let message = error.to_string();
+            let reason = ConditionReason::SecretSyncedError;
+            let is_new = last_text != text_hash(Some((reason.as_str(), &message)));
+            let stalled_reason = match error {
+                SyncError::Vault { .. } | SyncError::Store { .. } => ConditionReason::CredentialsRefused,
+                _ => ConditionReason::InvalidSpec,
+            };
+            let stalled = |status| Condition::new(ConditionType::Stalled, status, stalled_reason, message.clone());
+            Verdict {
+                stalled: error.is_stalled().then(|| stalled(ConditionStatus::True)),
+                happening: is_new.then(|| Happening {
+                    severity: Severity::Warning,
+                    reason: "UpdateFailed",
+                    action: "Sync",
+                    note: message.clone(),
+                }),
+                ready: Condition::new(ConditionType::Ready, ConditionStatus::False, reason, message),
+            }
+        }
+    }
+}
+
+fn ready(change: &Change) -> Condition {
+    let (reason, message) = match change {
+        Change::None | Change::Created { .. } | Change::Updated { .. } => (ConditionReason::SecretSynced, "secret synced"),
+        Change::Missing => (
+            ConditionReason::SecretMissing,
+            "the target does not exist, and creationPolicy Merge leaves it to others to create; it is merged into once it is there",
+        ),
+        Change::Deleted | Change::Gone => {
+            (ConditionReason::SecretDeleted, "everything it was made of is gone from Vault, so the secret was deleted")
+        }
+    };
+    Condition::new(ConditionType::Ready, ConditionStatus::True, reason, message)
+}
+
+fn written(target: &str, change: &Change) -> Option<Happening> {
+    let (reason, note) = match change {
+        Change::None | Change::Missing | Change::Gone => return None,
+        Change::Deleted => ("Deleted", format!("deleted Secret \"{target}\", whose source is gone from Vault")),
+        Change::Created { .. } => ("Created", format!("created Secret \"{target}\"")),
+        Change::Updated { dropped, .. } if dropped.is_empty() => ("Updated", format!("updated Secret \"{target}\"")),
+        Change::Updated { dropped, .. } => {
+            let keys = dropped.join(", ");
+            ("Updated", format!("took over Secret \"{target}\" and removed keys that the ExternalSecret does not have: {keys}"))
+        }
+    };
+    Some(Happening { severity: Severity::Normal, reason, action: "Sync", note })
+}
+
+/// What the status will say.
+fn reported(
+    object: &Observed,
+    target: &str,
+    result: &Result<Applied, SyncError>,
+    verdict: &Verdict,
+    memory: &Memory,
+    now: Timestamp,
+) -> Reported {
+    let before = &memory.reported;
+    let is_ready = result.is_ok();
+    let since = |before: Option<i64>| before.unwrap_or(now.as_second());
+    let mut next = Reported {
+        ready: Some((is_ready, since(before.ready.filter(|(was, _)| *was == is_ready).map(|(_, at)| at)))),
+        stalled: verdict.stalled.as_ref().map(|_| since(before.stalled)),
+        text: text_hash(Some((&verdict.ready.reason, &verdict.ready.message))),
+        generation: object.generation,
+        ..before.clone()
+    };
+    if is_ready {
+        next.refresh_time = Some(now.as_second());
+        next.version = hash_of(&object.version);
+        next.binding = Some(target.into());
+        next.target = memory.target.as_ref().map(|version| version.uid.clone());
+    }
+    next
+}
+
+fn needs_write(before: &Reported, next: &Reported, result: &Result<Applied, SyncError>) -> bool {
+    let is_stale = match (before.refresh_time, next.refresh_time) {
+        (Some(before), Some(next)) => next - before >= REFRESH_TIME_EVERY,
+        (before, next) => before != next,
+    };
+    let is_changed = Reported { refresh_time: next.refresh_time, ..before.clone() } != *next;
+    let is_written = result.as_ref().is_ok_and(|applied| applied.change != Change::None);
+    is_stale || is_changed || is_written
+}
+
+fn body(
+    object: &Observed,
+    result: &Result<Applied, SyncError>,
+    verdict: &Verdict,
+    reported: &Reported,
+    memory: &Memory,
+    now: Timestamp,
+) -> Value {
+    let at = |seconds: i64| Timestamp::from_second(seconds).ok().map(Time);
+    let mut ready = verdict.ready.clone();
+    ready.last_transition_time = reported.ready.and_then(|(_, since)| at(since));
+    let mut conditions = vec![ready];
+    if let Some(mut stalled) = verdict.stalled.clone() {
+        stalled.last_transition_time = reported.stalled.and_then(at);
+        conditions.push(stalled);
+    }
+    conditions.extend(memory.foreign_conditions.iter().cloned());
+    let mut status = json!({"conditions": conditions, "observedGeneration": object.generation});
+    if let (Ok(applied), Some(fields)) = (result, status.as_object_mut()) {
+        fields.insert("refreshTime".to_owned(), json!(at(now.as_second())));
+        fields.insert("syncedResourceVersion".to_owned(), json!(object.version));
+        fields.insert("binding".to_owned(), json!({"name": reported.binding}));
+        let version = match &applied.change {
+            Change::Created { resource_version } | Change::Updated { resource_version, .. } => Some(resource_version.clone()),
+            Change::None | Change::Missing | Change::Deleted | Change::Gone => {
+                memory.target.as_ref().map(|target| target.revision.to_string())
+            }
+        };
+        if let Some(target) = &memory.target {
+            fields.insert("target".to_owned(), json!({"uid": target.uid, "resourceVersion": version}));
+        }
+    }
+    status
+}
+
+fn log(object: &Observed, result: &Result<Applied, SyncError>, is_news: bool) {
+    let (namespace, name) = (&object.key.namespace, &object.key.name);
+    match result {
+        Ok(Applied { change: Change::None | Change::Missing | Change::Gone, .. }) => tracing::debug!(%namespace, %name, "secret is up to date"),
+        Ok(Applied { change: Change::Created { .. }, .. }) => tracing::info!(%namespace, %name, "secret created"),
+        Ok(Applied { change: Change::Updated { .. }, .. }) => tracing::info!(%namespace, %name, "secret updated"),
+        Ok(Applied { change: Change::Deleted, .. }) => tracing::info!(%namespace, %name, "secret deleted"),
+        Err(error) if is_news => tracing::warn!(%namespace, %name, %error, "sync failed"),
+        Err(error) => tracing::debug!(%namespace, %name, %error, "sync failed again"),
+    }
+}
+
+/// The object that an event is about.
+fn reference(object: &Observed) -> ObjectReference {
+    ObjectReference {
+        api_version: Some(format!("{}/{}", names::GROUP, names::VERSION)),
+        kind: Some(names::KIND_EXTERNAL_SECRET.to_owned()),
+        namespace: Some(object.key.namespace.to_string()),
+        name: Some(object.key.name.to_string()),
+        uid: Some(object.uid.to_string()),
+        ..ObjectReference::default()
+    }
+}

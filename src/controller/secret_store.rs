@@ -1,0 +1,233 @@
+//! One store from opened to reported: whether it can be used, and if not, why.
+
+use crate::api::condition::{Condition, find_condition, remove_condition, set_condition};
+use crate::api::{
+    ClusterSecretStore, ConditionReason, ConditionStatus, ConditionType, SecretStore, SecretStoreStatus, StoreKind, names,
+};
+use crate::controller::error::{ApiServerError, StoreError};
+use crate::controller::index::StoreEntry;
+use crate::controller::key::{ObjectKey, StoreKey};
+use crate::controller::shared::Shared;
+use crate::controller::{status, wake};
+use crate::sync::due::{self, Schedule};
+use crate::telemetry::events::{Happening, Severity};
+use crate::vault::SecretIdLife;
+use k8s_openapi::api::core::v1::ObjectReference;
+use jiff::{SignedDuration, Timestamp};
+use std::time::{Duration, Instant};
+
+/// What can be done with a Vault store, in ESO's word.
+const CAPABILITIES: &str = "ReadWrite";
+/// A validation that takes longer counts as failed.
+const DEADLINE: Duration = Duration::from_secs(60);
+/// A secret id that ends within this is told of: a week, in which some working day lies.
+const EXPIRING: SignedDuration = SignedDuration::from_hours(7 * 24);
+/// A secret id with no more logins than this is told of.
+const FEW_USES: u64 = 3;
+
+/// Validates a store and tells the result. Answers when it is due next.
+pub async fn reconcile(shared: &Shared, key: &StoreKey) -> Option<Instant> {
+    let store = shared.index.lock().store(key)?.clone();
+    if store.deleting {
+        release(shared, key, &store).await;
+        return None;
+    }
+    if shared.stores.is_foreign(key) {
+        return None;
+    }
+    let validated = tokio::time::timeout(DEADLINE, validate(shared, key)).await.unwrap_or(Err(StoreError::Deadline));
+    if validated.is_ok() {
+        let wakes = shared.index.lock().mend_dependents(key, false);
+        wake::wake(shared, wakes);
+    }
+    let told = report(shared, key, &store, &validated).await;
+    let schedule = Schedule::Every(interval(shared, &store));
+    let is_ok = validated.is_ok();
+    let secret_id = validated.ok().and_then(|valid| valid.secret_id);
+    let failures = told.map_or(1, |status| shared.index.lock().validated(key, is_ok, status, secret_id));
+    let wait = if failures == 0 { interval(shared, &store) } else { due::retry_after(schedule, failures) };
+    Some(Instant::now() + wait)
+}
+
+/// What is known of a store that can be used.
+#[derive(Debug, Default)]
+struct Valid {
+    /// It can only be checked where it is used: its references depend on the ExternalSecret's namespace.
+    is_unchecked: bool,
+    /// What is left of its secret id.
+    secret_id: Option<SecretIdLife>,
+}
+
+async fn validate(shared: &Shared, key: &StoreKey) -> Result<Valid, StoreError> {
+    let Some(open) = shared.stores.open_alone(key).await? else {
+        return Ok(Valid { is_unchecked: true, ..Valid::default() });
+    };
+    open.session.validate().await?;
+    if let Some(path) = open.path.as_deref().filter(|path| !path.is_empty()) {
+        open.session.check_mount(open.version, crate::sync::remote_key::mount_of(path, open.version)).await?;
+    }
+    // Only told where it can be had: many roles may not look themselves up.
+    let secret_id = open.session.secret_id_life().await.unwrap_or_default();
+    Ok(Valid { is_unchecked: false, secret_id })
+}
+
+fn interval(shared: &Shared, store: &StoreEntry) -> Duration {
+    let own = store.spec.as_ref().as_ref().ok().and_then(|spec| spec.refresh_interval);
+    own.map(|interval| interval.0.as_std()).filter(|interval| !interval.is_zero()).unwrap_or(shared.settings.store_requeue_interval)
+}
+
+/// Writes the status where it changed, publishes what changed, and logs it.
+async fn report(
+    shared: &Shared,
+    key: &StoreKey,
+    store: &StoreEntry,
+    validated: &Result<Valid, StoreError>,
+) -> Result<SecretStoreStatus, ApiServerError> {
+    let now = Timestamp::now();
+    let (ready, others) = conditions(validated, now);
+    let mut next = store.status.as_ref().clone();
+    let is_news = find_condition(&next.conditions, ConditionType::Ready)
+        .is_none_or(|old| (&old.status, &old.reason, &old.message) != (&ready.status, &ready.reason, &ready.message));
+    let mut changed = set_condition(&mut next.conditions, ready.clone(), now);
+    for (type_, condition) in others {
+        changed |= match condition {
+            Some(condition) => set_condition(&mut next.conditions, condition, now),
+            None => remove_condition(&mut next.conditions, type_),
+        };
+    }
+    changed |= next.observed_generation.replace(store.generation) != Some(store.generation);
+    changed |= next.capabilities.replace(CAPABILITIES.to_owned()).as_deref() != Some(CAPABILITIES);
+    if is_news {
+        tell(shared, key, store, validated, &ready).await;
+    }
+    if !changed {
+        return Ok(next);
+    }
+    let written = write(shared, key, store, &next).await;
+    shared.metrics.write(key.kind().as_str(), "status", written.is_ok());
+    match written {
+        Ok(()) => Ok(next),
+        Err(error) => {
+            if !error.is_not_found() {
+                tracing::warn!(store = %key, %error, "could not write a status");
+            }
+            Err(error)
+        }
+    }
+}
+
+/// Ready, and the conditions that are there only when they have something to say.
+fn conditions(
+    validated: &Result<Valid, StoreError>,
+    now: Timestamp,
+) -> (Condition, [(ConditionType, Option<Condition>); 2]) {
+    let (ready, stalled, expiring) = match validated {
+        Ok(Valid { is_unchecked: true, .. }) => {
+            let message = "its references mean the namespace of each ExternalSecret, so it is checked where it is used";
+            let reason = ConditionReason::ValidationUnknown;
+            (Condition::new(ConditionType::Ready, ConditionStatus::Unknown, reason, message), None, None)
+        }
+        Ok(valid) => {
+            let reason = ConditionReason::Valid;
+            let ready = Condition::new(ConditionType::Ready, ConditionStatus::True, reason, "store validated");
+            (ready, None, valid.secret_id.as_ref().and_then(|life| expiring(life, now)))
+        }
+        Err(error) => {
+            let reason = ConditionReason::InvalidProviderConfig;
+            let ready = Condition::new(ConditionType::Ready, ConditionStatus::False, reason, error.to_string());
+            let reason = match error {
+                StoreError::Vault(_) => ConditionReason::CredentialsRefused,
+                _ => ConditionReason::InvalidSpec,
+            };
+            let stalled = Condition::new(ConditionType::Stalled, ConditionStatus::True, reason, error.to_string());
+            (ready, error.is_stalled().then_some(stalled), None)
+        }
+    };
+    (ready, [(ConditionType::Stalled, stalled), (ConditionType::CredentialsExpiring, expiring)])
+}
+
+/// What to say of a secret id that ends soon. The text names the end and not the time left, which differs each time.
+fn expiring(life: &SecretIdLife, now: Timestamp) -> Option<Condition> {
+    let ends = life.expires.as_deref().and_then(|text| text.parse::<Timestamp>().ok().map(|at| (text, at)));
+    let message = match (ends, life.uses_left) {
+        (Some((text, at)), _) if at.duration_since(now) < EXPIRING => {
+            format!("the AppRole's secret id ends at {text}; issue a new one and put it into the credentials Secret")
+        }
+        (_, Some(uses)) if uses <= FEW_USES => format!(
+            "the AppRole's secret id is good for {uses} more logins only; issue a new one and put it into the credentials Secret"
+        ),
+        _ => return None,
+    };
+    let reason = ConditionReason::SecretIdExpiring;
+    Some(Condition::new(ConditionType::CredentialsExpiring, ConditionStatus::True, reason, message))
+}
+
+async fn tell(
+    shared: &Shared,
+    key: &StoreKey,
+    store: &StoreEntry,
+    validated: &Result<Valid, StoreError>,
+    ready: &Condition,
+) {
+    let (severity, reason) = match validated {
+        Ok(_) => (Severity::Normal, match validated {
+            Ok(Valid { is_unchecked: true, .. }) => ConditionReason::ValidationUnknown.as_str(),
+            _ => ConditionReason::Valid.as_str(),
+        }),
+        Err(_) => (Severity::Warning, ConditionReason::InvalidProviderConfig.as_str()),
+    };
+    let happening = Happening { severity, reason, action: "Validate", note: ready.message.clone() };
+    let reference = ObjectReference {
+        api_version: Some(format!("{}/{}", names::GROUP, names::VERSION)),
+        kind: Some(key.kind().as_str().to_owned()),
+        namespace: key.namespace.as_ref().map(ToString::to_string),
+        name: Some(key.name.to_string()),
+        uid: Some(store.uid.to_string()),
+        ..ObjectReference::default()
+    };
+    let is_news = shared.recorder.publish(reference, &happening).await;
+    let namespace = key.namespace.as_deref();
+    match validated {
+        Ok(_) => tracing::info!(store = %key, namespace, "store validated"),
+        Err(error) if is_news => tracing::warn!(store = %key, namespace, %error, "store is not ready"),
+        Err(error) => tracing::debug!(store = %key, namespace, %error, "store ends with its namespace"),
+    }
+}
+
+async fn write(shared: &Shared, key: &StoreKey, store: &StoreEntry, next: &SecretStoreStatus) -> Result<(), ApiServerError> {
+    let body = serde_json::to_value(next).unwrap_or_default();
+    let kind = key.kind();
+    match kind {
+        StoreKind::SecretStore => {
+            status::patch::<SecretStore>(&shared.client, kind.as_str(), &object(key), &store.uid, body).await
+        }
+        StoreKind::ClusterSecretStore => {
+            status::patch::<ClusterSecretStore>(&shared.client, kind.as_str(), &object(key), &store.uid, body).await
+        }
+    }
+}
+
+/// ESO's finalizer, left from a time when ESO ran here, would keep a store that is going away forever.
+async fn release(shared: &Shared, key: &StoreKey, store: &StoreEntry) {
+    if !store.has_eso_finalizer {
+        return;
+    }
+    let (client, kind, object) = (&shared.client, key.kind().as_str(), object(key));
+    let removed = match key.kind() {
+        StoreKind::SecretStore => {
+            status::remove_finalizer::<SecretStore>(client, kind, &object, names::FINALIZER_STORE).await
+        }
+        StoreKind::ClusterSecretStore => {
+            status::remove_finalizer::<ClusterSecretStore>(client, kind, &object, names::FINALIZER_STORE).await
+        }
+    };
+    if let Err(error) = removed
+        && !error.is_not_found()
+    {
+        tracing::warn!(store = %key, %error, "could not remove a finalizer");
+    }
+}
+
+fn object(key: &StoreKey) -> ObjectKey {
+    ObjectKey { namespace: key.namespace.clone().unwrap_or_default(), name: key.name.clone() }
+}

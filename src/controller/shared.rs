@@ -1,0 +1,41 @@
+//! What every part of the controller shares.
+
+use crate::controller::api_secrets::Secrets;
+use crate::controller::demand::Demand;
+use crate::controller::index::Index;
+use crate::controller::key::{Id, StoreKey};
+use crate::controller::queue::Queue;
+use crate::controller::settings::Settings;
+use crate::controller::stores::Stores;
+use crate::telemetry::events::Recorder;
+use crate::telemetry::metrics::Metrics;
+use kube::Client;
+use parking_lot::Mutex;
+use std::sync::Arc;
+
+/// The index behind its lock, which is held for moments and never across an await.
+pub type SharedIndex = Arc<Mutex<Index>>;
+
+/// What every part of the controller shares.
+pub struct Shared {
+    /// How it was started.
+    pub settings: Settings,
+    /// The API server.
+    pub client: Client,
+    /// Secrets of the API server.
+    pub secrets: Secrets,
+    /// What the watches have seen.
+    pub index: SharedIndex,
+    /// ExternalSecrets to look at, grouped by their Vault server.
+    pub queue: Queue<Id, u64>,
+    /// Stores to validate. They are few; one group.
+    pub store_queue: Queue<StoreKey, ()>,
+    /// Watches that begin when they are needed.
+    pub demand: Arc<Demand>,
+    /// Sessions of the stores.
+    pub stores: Stores,
+    /// Publishes events.
+    pub recorder: Recorder,
+    /// Counts.
+    pub metrics: Metrics,
+}

@@ -1,0 +1,167 @@
+//! Stores in use: each opened once, with the session that its ExternalSecrets share.
+
+use crate::api::{KvVersion as DeclaredVersion, SecretStoreSpec, VaultProvider};
+use crate::controller::api_secrets::Secrets;
+use crate::controller::connection::{connection, depends_on_referent};
+use crate::controller::demand::Demand;
+use crate::controller::error::StoreError;
+use crate::controller::key::StoreKey;
+use crate::controller::references::{References, Scope};
+use crate::controller::shared::SharedIndex;
+use crate::sync::conditions;
+use crate::vault::{KvVersion, Recovery, Session, Sessions};
+use kube::Client;
+use parking_lot::Mutex;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// A store that can be read from.
+pub struct OpenStore {
+    /// The session, shared with all stores of the same identity.
+    pub session: Arc<Session>,
+    /// The path that the store names: its mount.
+    pub path: Option<String>,
+    /// The KV version that it names.
+    pub version: KvVersion,
+}
+
+/// A store as one namespace sees it, where its references depend on that; else with none.
+type PlaceKey = (StoreKey, Option<Arc<str>>);
+
+/// Where one store's opening is kept.
+#[derive(Default)]
+struct Place {
+    /// Locked while it is being opened, so that many who need it open it once.
+    open: tokio::sync::Mutex<Option<Arc<OpenStore>>>,
+    /// It, or something it refers to, changed since.
+    is_stale: AtomicBool,
+}
+
+/// All stores in use.
+pub struct Stores {
+    client: Client,
+    secrets: Secrets,
+    sessions: Sessions,
+    index: SharedIndex,
+    demand: Arc<Demand>,
+    class: String,
+    places: Mutex<HashMap<PlaceKey, Arc<Place>>>,
+}
+
+impl Stores {
+    /// None is open yet. `class` is the operator's: only stores of that class, or of none, are its own.
+    pub fn new(client: Client, sessions: Sessions, index: SharedIndex, demand: Arc<Demand>, class: String) -> Self {
+        let secrets = Secrets::new(client.clone());
+        Self { client, secrets, sessions, index, demand, class, places: Mutex::default() }
+    }
+
+    /// Whether another operator is in charge of the store.
+    pub fn is_foreign(&self, store: &StoreKey) -> bool {
+        let index = self.index.lock();
+        let spec = index.store(store).and_then(|entry| entry.spec.as_ref().as_ref().ok());
+        let class = spec.and_then(|spec| spec.controller.as_deref()).filter(|class| !class.is_empty());
+        class.is_some_and(|class| class != self.class)
+    }
+
+    /// The store as ExternalSecrets of `namespace` use it, opened where it is not yet. Sends nothing to Vault.
+    pub async fn open_for(&self, store: &StoreKey, namespace: &Arc<str>) -> Result<Arc<OpenStore>, StoreError> {
+        let spec = self.spec(store)?;
+        let spec = spec.as_ref().as_ref().map_err(Clone::clone)?;
+        if store.namespace.is_none() {
+            self.admit(spec, namespace).await?;
+        }
+        self.open(store, spec, Some(namespace)).await
+    }
+
+    /// The store by itself; none where it can only be used from a namespace.
+    pub async fn open_alone(&self, store: &StoreKey) -> Result<Option<Arc<OpenStore>>, StoreError> {
+        let spec = self.spec(store)?;
+        let spec = spec.as_ref().as_ref().map_err(Clone::clone)?;
+        if store.namespace.is_none() && depends_on_referent(vault(spec)?) {
+            return Ok(None);
+        }
+        self.open(store, spec, None).await.map(Some)
+    }
+
+    /// Has a store opened anew when it is needed next, because it or something it refers to changed. The session stays
+    /// open until then: where the credentials' values turn out to be the same, it goes on.
+    pub fn refresh(&self, store: &StoreKey) {
+        for (_, place) in self.places.lock().iter().filter(|((key, _), _)| key == store) {
+            place.is_stale.store(true, Ordering::Release);
+        }
+    }
+
+    /// Closes a store that is gone. Syncs that are under way end with what they have.
+    pub fn close(&self, store: &StoreKey) {
+        self.places.lock().retain(|(key, _), _| key != store);
+    }
+
+    /// The open stores that a recovery concerns; all where it is not known what recovered.
+    pub fn recovered(&self, recovery: Option<&Recovery>) -> BTreeSet<StoreKey> {
+        let concerns = |place: &Place| match (recovery, place.open.try_lock().as_deref()) {
+            (None, _) => true,
+            (Some(Recovery::Server(server)), Ok(Some(open))) => open.session.server() == server,
+            (Some(Recovery::Session(session)), Ok(Some(open))) => open.session.id() == *session,
+            _ => false,
+        };
+        let places = self.places.lock();
+        places.iter().filter(|(_, place)| concerns(place)).map(|((store, _), _)| store.clone()).collect()
+    }
+
+    fn spec(&self, store: &StoreKey) -> Result<Arc<Result<SecretStoreSpec, crate::api::DecodeError>>, StoreError> {
+        self.index.lock().store(store).map(|entry| entry.spec.clone()).ok_or(StoreError::NotFound)
+    }
+
+    async fn admit(&self, spec: &SecretStoreSpec, namespace: &str) -> Result<(), StoreError> {
+        if conditions::need_labels(&spec.conditions) {
+            self.demand.namespaces.ready().await;
+        }
+        let labels = self.index.lock().namespace_labels(namespace);
+        match conditions::admit(&spec.conditions, namespace, &labels)? {
+            true => Ok(()),
+            false => Err(StoreError::NotAdmitted { namespace: namespace.to_owned() }),
+        }
+    }
+
+    async fn open(
+        &self,
+        store: &StoreKey,
+        spec: &SecretStoreSpec,
+        namespace: Option<&Arc<str>>,
+    ) -> Result<Arc<OpenStore>, StoreError> {
+        let vault = vault(spec)?;
+        let scope = match &store.namespace {
+            Some(own) => Scope::Own(own.clone()),
+            None => Scope::Any { referent: namespace.filter(|_| depends_on_referent(vault)).cloned() },
+        };
+        let referent = match &scope {
+            Scope::Any { referent } => referent.clone(),
+            Scope::Own(_) => None,
+        };
+        let place = self.places.lock().entry((store.clone(), referent)).or_default().clone();
+        let mut open = place.open.lock().await;
+        let is_stale = place.is_stale.swap(false, Ordering::AcqRel);
+        if let Some(open) = open.as_ref().filter(|_| !is_stale) {
+            return Ok(open.clone());
+        }
+        // Held until the new session is there, which may be the same.
+        let _before = open.take();
+        let (client, secrets, index, demand) = (&self.client, &self.secrets, &self.index, &*self.demand);
+        let references = References { client, secrets, index, demand, store, scope };
+        let connection = connection(spec, vault, &references).await?;
+        let version = match vault.version {
+            DeclaredVersion::V1 => KvVersion::V1,
+            DeclaredVersion::V2 => KvVersion::V2,
+        };
+        let session = self.sessions.open(connection)?;
+        let opened = Arc::new(OpenStore { session, path: vault.path.clone(), version });
+        *open = Some(opened.clone());
+        Ok(opened)
+    }
+}
+
+fn vault(spec: &SecretStoreSpec) -> Result<&VaultProvider, StoreError> {
+    let provider = || spec.provider.foreign().unwrap_or("none").to_owned();
+    spec.provider.vault().ok_or_else(|| StoreError::NotVault { provider: provider() })
+}

@@ -1,0 +1,73 @@
+//! Log lines: JSON for machines, text for a terminal.
+
+use std::io::IsTerminal;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Directive;
+
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// Text where standard output is a terminal, else JSON.
+    #[default]
+    Auto,
+    /// One JSON object a line.
+    Json,
+    /// One readable line an event.
+    Text,
+}
+
+/// How much is logged. The names are ESO's, whose `--loglevel` takes zap's levels.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Level {
+    /// Each request and decision.
+    Debug,
+    /// Each change of a Secret, each new error.
+    #[default]
+    Info,
+    /// What needs a look.
+    Warn,
+    /// What failed.
+    #[value(aliases = ["dpanic", "panic", "fatal"])]
+    Error,
+}
+
+impl Level {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Debug => "debug",
+            Self::Info => "info",
+            Self::Warn => "warn",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// Starts logging to standard output. Called once, first thing; a second call changes nothing.
+pub fn init(level: Level, format: Format) {
+    let json = match format {
+        Format::Json => true,
+        Format::Text => false,
+        Format::Auto => !std::io::stdout().is_terminal(),
+    };
+    let builder = tracing_subscriber::fmt().with_env_filter(filter(level)).with_target(level == Level::Debug);
+    // A logger that was set before, as by a test, stays.
+    let _ = if json {
+        builder.json().flatten_event(true).with_current_span(true).with_span_list(false).try_init()
+    } else {
+        builder.with_ansi(std::io::stdout().is_terminal()).try_init()
+    };
+}
+
+/// Our own events at the level asked for, libraries' from `warn` on. kube's client is silent: where a body can't be
+/// decoded it logs the whole of it, and that body may be a Secret.
+fn filter(level: Level) -> EnvFilter {
+    let directives = [
+        format!("external_secrets_rs={}", level.as_str()),
+        format!("external_secrets={}", level.as_str()),
+        "kube_client=off".to_owned(),
+    ];
+    directives
+        .iter()
+        .filter_map(|directive| directive.parse::<Directive>().ok())
+        .fold(EnvFilter::new("warn"), EnvFilter::add_directive)
+}

@@ -1,0 +1,176 @@
+//! The table of tools: versions, what is accepted in their place, and where each can be had.
+
+use crate::{Error, Result};
+use std::path::PathBuf;
+
+const KUBERNETES: &str = "v1.36.3";
+const ETCD: &str = "v3.6.8";
+const OPENBAO: &str = "v2.7.2";
+
+/// A program of the stack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tool {
+    /// etcd.
+    Etcd,
+    /// kube-apiserver.
+    KubeApiserver,
+    /// kube-controller-manager.
+    KubeControllerManager,
+    /// OpenBao, client and server in one.
+    Bao,
+}
+
+/// A file of an official release.
+#[derive(Clone, Debug)]
+pub(super) struct Release {
+    /// Its address.
+    pub url: String,
+    /// Address of the published SHA-256 sums: one bare sum, or lines of `sum  file`.
+    pub sums: String,
+    /// Path of the binary inside, where the file is a `.tar.gz`.
+    pub member: Option<String>,
+}
+
+/// A build from source as a Go tool.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct GoBuild {
+    /// Folder below `gotools`.
+    pub module: &'static str,
+    /// The main package.
+    pub package: &'static str,
+    /// How long it takes, for the message.
+    pub about: &'static str,
+}
+
+impl Tool {
+    /// File name of the binary.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Etcd => "etcd",
+            Self::KubeApiserver => "kube-apiserver",
+            Self::KubeControllerManager => "kube-controller-manager",
+            Self::Bao => "bao",
+        }
+    }
+
+    /// The version that is downloaded or built.
+    pub fn version(self) -> &'static str {
+        match self {
+            Self::Etcd => ETCD,
+            Self::KubeApiserver | Self::KubeControllerManager => KUBERNETES,
+            Self::Bao => OPENBAO,
+        }
+    }
+
+    /// The oldest major and minor version of the user's own that will do: Kubernetes 1.36 wants etcd 3.5, streaming lists and
+    /// today's CEL want Kubernetes 1.33, namespaces want OpenBao 2.3.
+    pub(super) fn oldest(self) -> (u32, u32) {
+        match self {
+            Self::Etcd => (3, 5),
+            Self::KubeApiserver | Self::KubeControllerManager => (1, 33),
+            Self::Bao => (2, 3),
+        }
+    }
+
+    /// The argument that makes it print its version.
+    pub(super) fn version_argument(self) -> &'static str {
+        match self {
+            Self::Bao => "version",
+            _ => "--version",
+        }
+    }
+
+    /// Its place in the cache.
+    pub(super) fn cached(self) -> Result<PathBuf> {
+        Ok(cache_dir()?
+            .join(self.name())
+            .join(self.version())
+            .join(self.name()))
+    }
+
+    /// Its official release for this machine, where there is one.
+    pub(super) fn release(self) -> Option<Release> {
+        let arch = go_arch()?;
+        let (name, version) = (self.name(), self.version());
+        match (self, std::env::consts::OS) {
+            (Self::KubeApiserver | Self::KubeControllerManager, "linux") => {
+                let url = format!("https://dl.k8s.io/{version}/bin/linux/{arch}/{name}");
+                Some(Release {
+                    sums: format!("{url}.sha256"),
+                    url,
+                    member: None,
+                })
+            }
+            (Self::Etcd, "linux") => {
+                let base = format!("https://github.com/etcd-io/etcd/releases/download/{version}");
+                let folder = format!("etcd-{version}-linux-{arch}");
+                Some(Release {
+                    url: format!("{base}/{folder}.tar.gz"),
+                    sums: format!("{base}/SHA256SUMS"),
+                    member: Some(format!("{folder}/etcd")),
+                })
+            }
+            (Self::Bao, os @ ("linux" | "macos")) => {
+                let os = if os == "macos" { "darwin" } else { os };
+                let base =
+                    format!("https://github.com/openbao/openbao/releases/download/{version}");
+                let bare = version.trim_start_matches('v');
+                Some(Release {
+                    url: format!("{base}/openbao_{bare}_{os}_{arch}.tar.gz"),
+                    sums: format!("{base}/checksums.txt"),
+                    member: Some("bao".to_owned()),
+                })
+            }
+            _ => None,
+        }
+    }
+
+    /// Its build from source, where there is one.
+    pub(super) fn go_build(self) -> Option<GoBuild> {
+        match self {
+            Self::Etcd => Some(GoBuild {
+                module: "etcd",
+                package: "go.etcd.io/etcd/server/v3",
+                about: "45 seconds on 2 cores",
+            }),
+            Self::KubeApiserver => Some(GoBuild {
+                module: "kubernetes",
+                package: "k8s.io/kubernetes/cmd/kube-apiserver",
+                about: "5 minutes on 2 cores",
+            }),
+            Self::KubeControllerManager => Some(GoBuild {
+                module: "kubernetes",
+                package: "k8s.io/kubernetes/cmd/kube-controller-manager",
+                about: "2 minutes on 2 cores after kube-apiserver",
+            }),
+            Self::Bao => None,
+        }
+    }
+}
+
+/// `$XDG_CACHE_HOME/external-secrets-rs/testbed`, or the same below `~/.cache`.
+///
+/// # Errors
+/// [`Error::Environment`] where there is neither `XDG_CACHE_HOME` nor `HOME`.
+pub fn cache_dir() -> Result<PathBuf> {
+    let folder = |name| {
+        std::env::var_os(name)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    };
+    let base = folder("XDG_CACHE_HOME").or_else(|| folder("HOME").map(|home| home.join(".cache")));
+    let base = base.ok_or(Error::Environment {
+        name: "HOME",
+        why: "it is not set, so there is no place for a cache: set XDG_CACHE_HOME to a folder"
+            .to_owned(),
+    })?;
+    Ok(base.join("external-secrets-rs").join("testbed"))
+}
+
+fn go_arch() -> Option<&'static str> {
+    match std::env::consts::ARCH {
+        "x86_64" => Some("amd64"),
+        "aarch64" => Some("arm64"),
+        _ => None,
+    }
+}
