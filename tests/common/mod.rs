@@ -1,7 +1,7 @@
 //! What the behaviour tests share: a place of one's own in the stack, the operator as a process, manifests and waiting.
 #![allow(dead_code, unused_imports, reason = "each test binary uses a part of it")]
 #![allow(clippy::print_stderr, reason = "the operator's log belongs to a test that failed")]
-#![allow(clippy::wrong_self_convention, reason = "`from_store` says where an ExternalSecret reads, as its manifest does")]
+#![allow(clippy::wrong_self_convention, reason = "`from_store` says where an ExternalSecret reads")]
 
 pub mod crds;
 pub mod objects;
