@@ -24,9 +24,11 @@ async fn place(hint: &str) -> Result<(Place, Operator)> {
 
 /// `user` and `password` of `db`, by this policy, into this Secret.
 fn external(place: &Place, name: &str, policy: &str, target: &str) -> External {
-    place
-        .external(name, &[("user", "db#user"), ("password", "db#password")])
-        .with("/spec", "target", json!({"name": target, "creationPolicy": policy}))
+    place.external(name, &[("user", "db#user"), ("password", "db#password")]).with(
+        "/spec",
+        "target",
+        json!({"name": target, "creationPolicy": policy}),
+    )
 }
 
 const BOTH: &[(&str, &str)] = &[("user", "u"), ("password", "p")];
@@ -45,7 +47,11 @@ async fn rests(place: &Place, name: &str) -> Result {
     let version = place.secret(name).await?.ok_or("no such Secret")?.metadata.resource_version;
     holds_for(&format!("rest of Secret {name}"), A_WHILE, async || {
         let now = place.secret(name).await.map_err(|error| error.to_string())?.ok_or("no such Secret")?;
-        if now.metadata.resource_version == version { Ok(()) } else { Err(serde_json::to_string(&now.metadata).unwrap()) }
+        if now.metadata.resource_version == version {
+            Ok(())
+        } else {
+            Err(serde_json::to_string(&now.metadata).unwrap())
+        }
     })
     .await?;
     Ok(())
@@ -76,7 +82,12 @@ async fn owner_is_the_default_and_says_whose_it_is() -> Result {
             "controller": true, "blockOwnerDeletion": true,
         }])
     );
-    let managers: Vec<_> = metadata["managedFields"].as_array().unwrap().iter().map(|entry| (entry["manager"].as_str().unwrap(), entry["operation"].as_str().unwrap())).collect();
+    let managers: Vec<_> = metadata["managedFields"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| (entry["manager"].as_str().unwrap(), entry["operation"].as_str().unwrap()))
+        .collect();
     assert_eq!(managers, [("externalsecrets.external-secrets.io/es", "Update")]);
 
     let status = serde_json::to_value(&object.status)?;
@@ -126,7 +137,11 @@ async fn orphan_stays_when_its_external_secret_goes() -> Result {
     let metadata = metadata(&place, "db").await?;
     assert_eq!(metadata["ownerReferences"], Value::Null);
     assert_eq!(metadata["labels"]["reconcile.external-secrets.io/managed"], "true");
-    assert_eq!(metadata["labels"]["reconcile.external-secrets.io/created-by"], Value::Null, "only an owned Secret has it");
+    assert_eq!(
+        metadata["labels"]["reconcile.external-secrets.io/created-by"],
+        Value::Null,
+        "only an owned Secret has it"
+    );
     // An edit is undone, foreign keys leave.
     place.patch::<Secret>("db", json!({"stringData": {"user": "mine", "more": "mine"}})).await?;
     place.holds_within("db", BOTH, HEALED).await?;
@@ -204,7 +219,11 @@ async fn merge_removes_its_own_keys_only_whoever_writes_next() -> Result {
     place.holds_within("theirs", all, HEALED).await?;
 
     // One entry leaves the spec: its key leaves, and no other.
-    let fewer = place.external("es", &[("user", "db#user")]).with("/spec", "target", json!({"name": "theirs", "creationPolicy": "Merge"}));
+    let fewer = place.external("es", &[("user", "db#user")]).with(
+        "/spec",
+        "target",
+        json!({"name": "theirs", "creationPolicy": "Merge"}),
+    );
     place.apply_external(fewer).await?;
     place.holds_within("theirs", &[("mine", "z"), ("applied", "a"), ("patched", "y"), ("user", "u")], HEALED).await?;
 
@@ -287,7 +306,11 @@ async fn removed_keys_leave() -> Result {
         let name = policy.to_lowercase();
         place.apply_external(external(&place, &name, policy, &name)).await?;
         place.holds(&name, BOTH).await?;
-        let fewer = place.external(&name, &[("user", "db#user")]).with("/spec", "target", json!({"name": name, "creationPolicy": policy}));
+        let fewer = place.external(&name, &[("user", "db#user")]).with(
+            "/spec",
+            "target",
+            json!({"name": name, "creationPolicy": policy}),
+        );
         place.apply_external(fewer).await?;
         let secret = place.holds_within(&name, &[("user", "u")], HEALED).await?;
         assert_eq!(data_of(&secret).into_keys().collect::<BTreeSet<_>>(), BTreeSet::from(["user".to_owned()]));
@@ -307,7 +330,12 @@ async fn an_immutable_secret_is_written_once() -> Result {
     let told = place.failed("es", &["Secret \"db\"", "immutable", "delete it"]).await?;
     assert!(common::stalled(&told).is_some());
     let reads = place.reads("db");
-    holds_for("no retry", A_WHILE, async || if place.reads("db") == reads { Ok(()) } else { Err(place.proxy.summary()) }).await?;
+    holds_for(
+        "no retry",
+        A_WHILE,
+        async || if place.reads("db") == reads { Ok(()) } else { Err(place.proxy.summary()) },
+    )
+    .await?;
     place.holds("db", BOTH).await?;
     place.delete::<Secret>("db").await?;
     let secret = place.holds_within("db", &[("user", "u"), ("password", "changed")], HEALED).await?;

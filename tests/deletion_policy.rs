@@ -104,7 +104,11 @@ async fn deleted_destroyed_and_never_there_are_gone() -> Result {
     });
     place.apply(externals).await?;
     let on_v1 = External::new("v1", vec![json!({"secretKey": "v", "remoteKey": "v1#v"})]).from_store("old");
-    let found = External::new("found", Vec::new()).from_store("old").with("/spec", "dataFrom", json!([{"find": {"path": "found"}}]));
+    let found = External::new("found", Vec::new()).from_store("old").with(
+        "/spec",
+        "dataFrom",
+        json!([{"find": {"path": "found"}}]),
+    );
     old.write("found/x", json!({"v": "x"})).await?;
     for external in [on_v1, found] {
         place.apply_external(external.every("1s").with("/spec", "target", target.clone())).await?;
@@ -325,7 +329,12 @@ async fn a_herd_that_is_gone_at_once_is_kept_until_a_person_confirms() -> Result
     let gone = json!({"data": {"data": null, "metadata": {"version": 1, "deletion_time": "2026-01-01T00:00:00Z", "destroyed": false}}});
     let paths: Vec<String> = (0..GONE).map(|n| place.read_at(&format!("s{n}"))).collect();
     place.proxy.rule(move |seen| paths.contains(&seen.path), Action::json(404, &gone));
-    let words = ["gone from Vault", "nothing is deleted", "kubectl annotate externalsecret", "external-secrets-rs.io/confirm-deletion"];
+    let words = [
+        "gone from Vault",
+        "nothing is deleted",
+        "kubectl annotate externalsecret",
+        "external-secrets-rs.io/confirm-deletion",
+    ];
     for n in 0..GONE {
         let name = format!("s{n}");
         let told = place.failed_within(&name, &words, Duration::from_secs(60)).await?;
@@ -388,7 +397,10 @@ async fn the_brake_holds_for_stores_of_entries_too() -> Result {
     for n in 0..6 {
         place.write(&format!("s{n}"), json!({"v": "x"})).await?;
         let entry = json!({"secretKey": "v", "remoteKey": place.key(&format!("s{n}#v")), "sourceRef": {"storeRef": {"name": "vault", "kind": "SecretStore"}}});
-        let mut external: Value = External::new(&format!("s{n}"), vec![entry]).every("1s").with("/spec", "target", json!({"deletionPolicy": "Delete"})).into();
+        let mut external: Value = External::new(&format!("s{n}"), vec![entry])
+            .every("1s")
+            .with("/spec", "target", json!({"deletionPolicy": "Delete"}))
+            .into();
         external["spec"].as_object_mut().unwrap().remove("secretStoreRef");
         objects.push(external);
     }

@@ -18,7 +18,11 @@ async fn place(hint: &str) -> Result<(Place, Operator)> {
 }
 
 fn external(place: &Place, name: &str, policy: &str, target: &str) -> External {
-    place.external(name, &[("user", "db#user")]).with("/spec", "target", json!({"name": target, "creationPolicy": policy}))
+    place.external(name, &[("user", "db#user")]).with(
+        "/spec",
+        "target",
+        json!({"name": target, "creationPolicy": policy}),
+    )
 }
 
 async fn metadata(place: &Place, name: &str) -> Result<Value> {
@@ -41,7 +45,8 @@ async fn a_secret_without_a_controller_is_taken_over_and_what_leaves_is_told() -
     let mut theirs = secret("db", &[("user", "before"), ("old", "x"), ("older", "y")]);
     theirs["metadata"]["labels"] = json!({"team": "blue"});
     theirs["metadata"]["annotations"] = json!({"note": "theirs"});
-    theirs["metadata"]["ownerReferences"] = json!([{"apiVersion": "v1", "kind": "ConfigMap", "name": "x", "uid": "11111111-2222-3333-4444-555555555555"}]);
+    theirs["metadata"]["ownerReferences"] =
+        json!([{"apiVersion": "v1", "kind": "ConfigMap", "name": "x", "uid": "11111111-2222-3333-4444-555555555555"}]);
     // The garbage collector would take a Secret whose only owner is not there: it has none that is a controller.
     theirs["metadata"].as_object_mut().unwrap().remove("ownerReferences");
     place.apply([theirs]).await?;
@@ -87,13 +92,15 @@ async fn another_controllers_secret_is_left_alone() -> Result {
     let owner = place.api::<Secret>().get(CREDENTIALS).await?.metadata.uid;
     let mut theirs = secret("db", &[("user", "theirs")]);
     // Any object of this namespace will do as a controller that is there.
-    theirs["metadata"]["ownerReferences"] = json!([{"apiVersion": "v1", "kind": "Secret", "name": CREDENTIALS, "uid": owner, "controller": true}]);
+    theirs["metadata"]["ownerReferences"] =
+        json!([{"apiVersion": "v1", "kind": "Secret", "name": CREDENTIALS, "uid": owner, "controller": true}]);
     place.apply([theirs]).await?;
     let version = place.secret("db").await?.unwrap().metadata.resource_version;
     for policy in ["Owner", "Orphan"] {
         let name = policy.to_lowercase();
         place.apply_external(external(&place, &name, policy, "db")).await?;
-        let told = place.failed(&name, &["Secret \"db\"", "controlled by Secret", CREDENTIALS, "spec.target.name"]).await?;
+        let told =
+            place.failed(&name, &["Secret \"db\"", "controlled by Secret", CREDENTIALS, "spec.target.name"]).await?;
         assert_eq!(stalled(&told), Some("InvalidSpec"));
     }
     untouched(&place, "db", version.as_ref()).await?;
@@ -115,7 +122,10 @@ async fn another_external_secrets_target_is_left_alone() -> Result {
         let other = place.external(&name, &[("password", "db#password")]);
         let other = other.with("/spec", "target", json!({"name": "db", "creationPolicy": policy}));
         place.apply_external(other).await?;
-        place.failed(&name, &["target is owned by another ExternalSecret", "\"first\""]).await.map_err(|error| format!("{policy}: {error}"))?;
+        place
+            .failed(&name, &["target is owned by another ExternalSecret", "\"first\""])
+            .await
+            .map_err(|error| format!("{policy}: {error}"))?;
     }
     untouched(&place, "db", version.as_ref()).await?;
     place.ready("first").await?;
@@ -140,7 +150,8 @@ async fn a_reference_with_an_old_uid_is_ours() -> Result {
     wait_until("our uid in the reference", HEALED, async || {
         let metadata = metadata(&place, "db").await.map_err(|error| error.to_string())?;
         let owners = &metadata["ownerReferences"];
-        let is_ours = owners.as_array().is_some_and(|all| all.len() == 1) && owners[0]["uid"] == json!(object.metadata.uid);
+        let is_ours =
+            owners.as_array().is_some_and(|all| all.len() == 1) && owners[0]["uid"] == json!(object.metadata.uid);
         if is_ours { Ok(()) } else { Err(metadata.to_string()) }
     })
     .await?;
@@ -181,7 +192,12 @@ async fn a_renamed_targets_old_secret_stays_where_it_is_not_ours() -> Result {
         place.ready(name).await?;
     }
     operator.stop()?;
-    place.patch::<Secret>("unlabelled-old", json!({"metadata": {"labels": {"reconcile.external-secrets.io/created-by": null}}})).await?;
+    place
+        .patch::<Secret>(
+            "unlabelled-old",
+            json!({"metadata": {"labels": {"reconcile.external-secrets.io/created-by": null}}}),
+        )
+        .await?;
     for (name, policy) in [("unlabelled", "Owner"), ("orphan", "Orphan")] {
         place.apply_external(external(&place, name, policy, &format!("{name}-new"))).await?;
     }

@@ -107,7 +107,9 @@ async fn created_once_reads_once() -> Result {
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn created_once_is_tried_until_it_succeeds() -> Result {
     let (place, _operator) = Place::with_operator("created-once-late").await?;
-    place.apply_external(place.external("db", &[("v", "db#v")]).with("/spec", "refreshPolicy", json!("CreatedOnce"))).await?;
+    place
+        .apply_external(place.external("db", &[("v", "db#v")]).with("/spec", "refreshPolicy", json!("CreatedOnce")))
+        .await?;
     place.failed("db", &["db"]).await?;
     place.write("db", json!({"v": "late"})).await?;
     place.holds("db", &[("v", "late")]).await?;
@@ -153,7 +155,8 @@ async fn windows_gate_the_periodic_refresh() -> Result {
 /// A change that fails at first is no periodic refresh, and is tried again while the window is shut.
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_change_is_retried_in_a_shut_window() -> Result {
-    let (place, _operator, external) = changed_in_vault("retried", &[("refreshInterval", json!("1h")), windows("deny")]).await?;
+    let (place, _operator, external) =
+        changed_in_vault("retried", &[("refreshInterval", json!("1h")), windows("deny")]).await?;
     let more = json!([{"secretKey": "v", "remoteKey": place.key("later#v")}]);
     place.apply_external(external.with("/spec", "data", more)).await?;
     place.failed("db", &["later"]).await?;

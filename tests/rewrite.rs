@@ -28,16 +28,38 @@ async fn keys_are_renamed_and_merged_as_the_steps_say() -> Result {
     let merge = |options: Value| json!([{"merge": options}]);
     let rows: [(&str, &str, Value, &[(&str, &str)]); 11] = [
         ("number", "flat", json!([regexp("^db-(.*)$", "$1")]), &[("user", "u"), ("pass", "p"), ("other", "o")]),
-        ("braces", "flat", json!([regexp("^db-(.*)$", "${1}_db")]), &[("user_db", "u"), ("pass_db", "p"), ("other", "o")]),
-        ("name", "flat", json!([regexp("(?P<a>[a-z]+)-(?P<b>[a-z]+)", "${b}.${a}")]), &[("user.db", "u"), ("pass.db", "p"), ("other", "o")]),
-        ("dollar", "flat", json!([regexp("^db-", ""), regexp("$", "_x")]), &[("user_x", "u"), ("pass_x", "p"), ("other_x", "o")]),
+        (
+            "braces",
+            "flat",
+            json!([regexp("^db-(.*)$", "${1}_db")]),
+            &[("user_db", "u"), ("pass_db", "p"), ("other", "o")],
+        ),
+        (
+            "name",
+            "flat",
+            json!([regexp("(?P<a>[a-z]+)-(?P<b>[a-z]+)", "${b}.${a}")]),
+            &[("user.db", "u"), ("pass.db", "p"), ("other", "o")],
+        ),
+        (
+            "dollar",
+            "flat",
+            json!([regexp("^db-", ""), regexp("$", "_x")]),
+            &[("user_x", "u"), ("pass_x", "p"), ("other_x", "o")],
+        ),
         ("none", "flat", json!([regexp("^nothing$", "x")]), &[("db-user", "u"), ("db-pass", "p"), ("other", "o")]),
         ("ignore", "objects", merge(json!({"conflictPolicy": "Ignore"})), &[("a", "1"), ("b", "[1]"), ("s", "y")]),
-        ("priority", "objects", merge(json!({"conflictPolicy": "Ignore", "priority": ["one"]})), &[("a", "1"), ("b", "[1]"), ("s", "x")]),
+        (
+            "priority",
+            "objects",
+            merge(json!({"conflictPolicy": "Ignore", "priority": ["one"]})),
+            &[("a", "1"), ("b", "[1]"), ("s", "x")],
+        ),
         (
             "lenient",
             "objects",
-            merge(json!({"conflictPolicy": "Ignore", "priority": ["three", "one"], "priorityPolicy": "IgnoreNotFound"})),
+            merge(
+                json!({"conflictPolicy": "Ignore", "priority": ["three", "one"], "priorityPolicy": "IgnoreNotFound"}),
+            ),
             &[("a", "1"), ("b", "[1]"), ("s", "x")],
         ),
         (
@@ -59,7 +81,9 @@ async fn keys_are_renamed_and_merged_as_the_steps_say() -> Result {
             &[("merged-a", "1"), ("merged-b", "[1]"), ("merged-s", "y")],
         ),
     ];
-    place.apply(rows.iter().map(|(name, secret, steps, _)| external(&place, name, secret, steps.clone()).into())).await?;
+    place
+        .apply(rows.iter().map(|(name, secret, steps, _)| external(&place, name, secret, steps.clone()).into()))
+        .await?;
     for (name, _, _, data) in rows {
         place.holds(name, data).await.map_err(|error| format!("{name}: {error}"))?;
     }
@@ -80,7 +104,9 @@ async fn what_can_not_be_rewritten_is_told_and_nothing_is_written() -> Result {
         ("text", "text", merge(json!({})), &["\"plain\"", "not a JSON object"]),
         ("huge", "flat", regexp("((a{1000}){1000}){1000}", ""), &["can't be used"]),
     ];
-    place.apply(rows.iter().map(|(name, secret, steps, _)| external(&place, name, secret, steps.clone()).into())).await?;
+    place
+        .apply(rows.iter().map(|(name, secret, steps, _)| external(&place, name, secret, steps.clone()).into()))
+        .await?;
     for (name, _, _, words) in rows {
         let told = place.failed(name, &[&["spec.dataFrom[0].extract"], words].concat()).await;
         let told = told.map_err(|error| format!("{name}: {error}"))?;
@@ -99,9 +125,16 @@ async fn conversion_is_for_entries_without_a_rewrite() -> Result {
     let (place, _operator) = Place::with_operator("conversion").await?;
     place.write("db", json!({"a/b": "1"})).await?;
     let entry = |rewrite: Value| json!([{"extract": {"key": place.key("db"), "conversionStrategy": "Unicode"}, "rewrite": rewrite}]);
-    let external = |name: &str, rewrite: Value| External::new(name, Vec::new()).with("/spec", "dataFrom", entry(rewrite));
+    let external =
+        |name: &str, rewrite: Value| External::new(name, Vec::new()).with("/spec", "dataFrom", entry(rewrite));
     let regexp = |source: &str| json!([{"regexp": {"source": source, "target": "-"}}]);
-    place.apply([external("converted", json!([])).into(), external("rewritten", regexp("/")).into(), external("left", regexp("x")).into()]).await?;
+    place
+        .apply([
+            external("converted", json!([])).into(),
+            external("rewritten", regexp("/")).into(),
+            external("left", regexp("x")).into(),
+        ])
+        .await?;
     place.holds("converted", &[("a_U002f_b", "1")]).await?;
     place.holds("rewritten", &[("a-b", "1")]).await?;
     place.failed("left", &["\"a/b\"", "rewrite it"]).await?;

@@ -110,7 +110,11 @@ async fn a_property_is_a_key_or_else_a_path() -> Result {
             ("index", of("index", "l.0.id"), Data(&[("v", "one")])),
             ("query", of("query", r#"l.#(id=="two").n"#), Data(&[("v", "2.5")])),
             ("all", of("all", "l.#.id"), Data(&[("v", r#"["one","two"]"#)])),
-            ("missing", of("missing", "nope"), Error(&["cannot find secret data for key: \"nope\"", "db", "spec.data[0] (v)"])),
+            (
+                "missing",
+                of("missing", "nope"),
+                Error(&["cannot find secret data for key: \"nope\"", "db", "spec.data[0] (v)"]),
+            ),
         ],
     )
     .await?;
@@ -132,8 +136,16 @@ async fn names_become_keys_as_the_strategy_says() -> Result {
         &place,
         vec![
             ("default", of("default", "odd", "Default"), Data(&[("foo_bar", "1"), ("a-b_c.d", "2"), ("_", "3")])),
-            ("unicode", of("unicode", "odd", "Unicode"), Data(&[("foo_U002f_bar", "1"), ("a-b_c.d", "2"), ("_U00e4_", "3")])),
-            ("clash", of("clash", "clash", "Default"), Error(&["\"a/b\"", "\"a:b\"", "\"a_b\"", "conversionStrategy: Unicode"])),
+            (
+                "unicode",
+                of("unicode", "odd", "Unicode"),
+                Data(&[("foo_U002f_bar", "1"), ("a-b_c.d", "2"), ("_U00e4_", "3")]),
+            ),
+            (
+                "clash",
+                of("clash", "clash", "Default"),
+                Error(&["\"a/b\"", "\"a:b\"", "\"a_b\"", "conversionStrategy: Unicode"]),
+            ),
             ("told", of("told", "clash", "Unicode"), Data(&[("a_U002f_b", "1"), ("a_U003a_b", "2")])),
         ],
     )
@@ -187,10 +199,13 @@ async fn later_entries_win_and_data_wins_over_all() -> Result {
         {"extract": {"key": place.key("first")}},
         {"extract": {"key": "second"}, "sourceRef": own},
     ]);
-    let both = External::new("both", vec![
-        json!({"secretKey": "c", "remoteRef": {"key": place.key("third"), "property": "c"}}),
-        json!({"secretKey": "e", "remoteRef": {"key": "second", "property": "d"}, "sourceRef": own}),
-    ]);
+    let both = External::new(
+        "both",
+        vec![
+            json!({"secretKey": "c", "remoteRef": {"key": place.key("third"), "property": "c"}}),
+            json!({"secretKey": "e", "remoteRef": {"key": "second", "property": "d"}, "sourceRef": own}),
+        ],
+    );
     let reversed = json!([entries[1], entries[0]]);
     check(
         &place,
@@ -213,7 +228,12 @@ async fn later_entries_win_and_data_wins_over_all() -> Result {
     place.proxy.rule(|seen| seen.path.ends_with("/second"), Action::refuse(500, "internal error"));
     let before = place.secret("both").await?.unwrap().metadata.resource_version;
     place.write("first", json!({"a": "changed"})).await?;
-    place.patch::<external_secrets_rs::api::ExternalSecret>("both", json!({"metadata": {"annotations": {"force-sync": "1"}}})).await?;
+    place
+        .patch::<external_secrets_rs::api::ExternalSecret>(
+            "both",
+            json!({"metadata": {"annotations": {"force-sync": "1"}}}),
+        )
+        .await?;
     place.failed("both", &["500", "second", "SecretStore", "other"]).await?;
     assert_eq!(place.secret("both").await?.unwrap().metadata.resource_version, before, "half of the data was written");
     Ok(())
@@ -285,7 +305,12 @@ async fn metadata_is_read_in_place_of_the_value() -> Result {
             (
                 "all",
                 all,
-                Data(&[("owner", "team-a"), ("current_version", "2"), ("created_time", "long ago"), ("delete_version_after", "0s")]),
+                Data(&[
+                    ("owner", "team-a"),
+                    ("current_version", "2"),
+                    ("created_time", "long ago"),
+                    ("delete_version_after", "0s"),
+                ]),
             ),
             ("missing", of("missing", Some("nope")), Error(&["\"nope\"", "metadata/db"])),
             ("old", of("old", Some("owner")).from_store("old"), Error(&["KV v1", "no metadata", "spec.data[0] (v)"])),
@@ -293,7 +318,12 @@ async fn metadata_is_read_in_place_of_the_value() -> Result {
     )
     .await?;
     assert_eq!(stalled(&place.failed("old", &[]).await?), Some("InvalidSpec"));
-    assert_eq!(place.proxy.count_of("GET", &format!("/v1/{}", kv.read_path("db"))), 0, "a value was read: {}", place.proxy.summary());
+    assert_eq!(
+        place.proxy.count_of("GET", &format!("/v1/{}", kv.read_path("db"))),
+        0,
+        "a value was read: {}",
+        place.proxy.summary()
+    );
     Ok(())
 }
 
@@ -333,7 +363,8 @@ async fn find_takes_all_secrets_whose_path_matches() -> Result {
         let name = |what: &str| format!("{what}-{version}");
         let names = ["dbs", "below", "folder", "everything"].map(name);
         let rows = [(dbs.clone(), two), (below.clone(), two), (folder.clone(), three), (everything.clone(), all)];
-        let externals = names.iter().zip(&rows).map(|(name, (wanted, _))| find(name, wanted.clone()).from_store(version).into());
+        let externals =
+            names.iter().zip(&rows).map(|(name, (wanted, _))| find(name, wanted.clone()).from_store(version).into());
         place.apply(externals).await?;
         for (name, (_, data)) in names.iter().zip(rows) {
             place.holds(name, data).await.map_err(|error| format!("{name}: {error}"))?;
@@ -366,9 +397,17 @@ async fn find_by_tags_wants_all_of_them_and_the_name_too() -> Result {
             (
                 "prod",
                 tags("prod", json!({"tags": {"env": "prod"}})),
-                Data(&[("team_a_db", r#"{"at":"team/a/db"}"#), ("team_b_db", r#"{"at":"team/b/db"}"#), ("other", r#"{"at":"other"}"#)]),
+                Data(&[
+                    ("team_a_db", r#"{"at":"team/a/db"}"#),
+                    ("team_b_db", r#"{"at":"team/b/db"}"#),
+                    ("other", r#"{"at":"other"}"#),
+                ]),
             ),
-            ("both", tags("both", both), Data(&[("team_a_db", r#"{"at":"team/a/db"}"#), ("other", r#"{"at":"other"}"#)])),
+            (
+                "both",
+                tags("both", both),
+                Data(&[("team_a_db", r#"{"at":"team/a/db"}"#), ("other", r#"{"at":"other"}"#)]),
+            ),
             ("named", tags("named", named), Data(&[("team_a_db", r#"{"at":"team/a/db"}"#)])),
             (
                 "old",
@@ -384,7 +423,9 @@ async fn find_by_tags_wants_all_of_them_and_the_name_too() -> Result {
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn find_that_finds_nothing_any_more_keeps_the_secret() -> Result {
     let (place, _operator, new) = folders("nothing").await?;
-    place.apply_external(find("web", json!({"path": "team", "name": {"regexp": "web"}})).from_store("v2").every("1s")).await?;
+    place
+        .apply_external(find("web", json!({"path": "team", "name": {"regexp": "web"}})).from_store("v2").every("1s"))
+        .await?;
     place.apply_external(find("never", json!({"path": "nowhere"})).from_store("v2")).await?;
     let web = &[("team_web", r#"{"at":"team/web"}"#)];
     place.holds("web", web).await?;
@@ -449,7 +490,8 @@ async fn find_takes_all_or_nothing() -> Result {
     let folder = format!("/v1/{}/metadata/team/b", new.mount());
     let read = format!("/v1/{}", new.read_path("team/web"));
     for (path, status, word) in [(folder.clone(), 403, "denied"), (folder, 502, "502"), (read, 500, "500")] {
-        let broken = place.proxy.rule(move |seen| seen.path.starts_with(&path), Action::refuse(status, "permission denied"));
+        let broken =
+            place.proxy.rule(move |seen| seen.path.starts_with(&path), Action::refuse(status, "permission denied"));
         place.failed("team", &[word]).await?;
         let now = place.secret("team").await?.unwrap();
         assert_eq!(now.metadata.resource_version, secret.metadata.resource_version, "written from half a list");

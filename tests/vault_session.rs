@@ -427,14 +427,26 @@ async fn what_is_left_of_a_secret_id_is_told_where_the_role_may_ask() -> Result 
     let options = json!({"secret_id_num_uses": 5, "secret_id_ttl": "1h"});
     let rig = Rig::new("life", options).await?;
     let session = rig.session();
-    assert_eq!(session.secret_id_life().await?, None, "the role may not look itself up");
+    session.validate().await?;
+    for _ in 0..3 {
+        assert_eq!(session.secret_id_life().await?, None, "the role may not look itself up");
+    }
+    let lookup = format!("auth/{}/role/{}/secret-id/lookup", rig.role.mount, rig.name);
+    assert_eq!(rig.asked(&lookup), 1, "and is not asked each time: {}", rig.proxy.summary());
     let name = &rig.name;
     let policy =
         format!("path \"auth/{}/role/{name}/secret-id/lookup\" {{ capabilities = [\"update\"] }}", rig.role.mount);
     rig.vault.write_policy(name, &policy).await?;
+    let sessions = Sessions::new(Settings::default(), tokio::runtime::Handle::current());
+    let session = sessions.open(rig.connection())?;
+    session.validate().await?;
     let life = session.secret_id_life().await?.expect("it may now");
-    assert_eq!(life.uses_left, Some(4), "one was used for the login");
+    assert_eq!(life.uses_left, Some(3), "two were used for logins");
     assert!(life.expires.is_some_and(|at| at.starts_with("20")));
+
+    rig.vault.destroy_secret_id(&rig.role).await?;
+    let life = session.secret_id_life().await?.expect("that it is gone");
+    assert!(life.is_gone, "{life:?}");
     Ok(())
 }
 

@@ -107,7 +107,9 @@ fn settings(args: &Args) -> Settings {
         concurrent: args.concurrent.into(),
         deletion_brake: args.deletion_brake,
         store_requeue_interval: args.store_requeue_interval.as_std(),
-        instance: std::env::var("POD_NAME").or_else(|_| std::env::var("HOSTNAME")).unwrap_or_else(|_| "external-secrets".to_owned()),
+        instance: std::env::var("POD_NAME")
+            .or_else(|_| std::env::var("HOSTNAME"))
+            .unwrap_or_else(|_| "external-secrets".to_owned()),
     }
 }
 

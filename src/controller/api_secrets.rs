@@ -256,7 +256,11 @@ mod tests {
     fn a_draft_carries_the_version_it_replaces() {
         let key = ObjectKey::new("ns", "db");
         let data = BTreeMap::from([("k".to_owned(), SecretValue::new(b"v1".to_vec()))]);
-        let body = draft(&key, &Write { data: std::borrow::Cow::Owned(data), ..Write::default() }, Some(&Version { uid: "u".into(), resource_version: "7".into() }));
+        let body = draft(
+            &key,
+            &Write { data: std::borrow::Cow::Owned(data), ..Write::default() },
+            Some(&Version { uid: "u".into(), resource_version: "7".into() }),
+        );
         let json: serde_json::Value = serde_json::from_slice(&body).unwrap();
         assert_eq!(json["data"]["k"], "djE=");
         assert_eq!(json["metadata"]["uid"], "u");

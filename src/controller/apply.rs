@@ -74,7 +74,8 @@ pub async fn apply(
     let refused = |source: TargetError| SyncError::Target { target: target.name.to_string(), source };
     let manager = origin.field_manager();
     // Where nothing is known of a Secret, it most likely does not exist, and a POST tells with one request.
-    let is_likely_absent = matches!(known.seen, Seen::Absent) || known.version.is_none() && matches!(known.seen, Seen::Unknown);
+    let is_likely_absent =
+        matches!(known.seen, Seen::Absent) || known.version.is_none() && matches!(known.seen, Seen::Unknown);
     let mut standing: Option<Standing> = None;
     if !is_likely_absent && policy.creation != CreationPolicy::None {
         standing = secrets.get(target, &manager).await?;
@@ -101,7 +102,9 @@ pub async fn apply(
         match written {
             Ok(applied) => return Ok(applied),
             // It is there though we thought not, it changed, or it went: from a fresh read.
-            Err(error) if (error.is_conflict() || error.is_not_found() && standing.is_some()) && conflicts < MAX_CONFLICTS => {
+            Err(error)
+                if (error.is_conflict() || error.is_not_found() && standing.is_some()) && conflicts < MAX_CONFLICTS =>
+            {
                 conflicts += 1;
                 standing = secrets.get(target, &manager).await?;
             }

@@ -39,10 +39,19 @@ pub fn depends_on_referent(vault: &VaultProvider) -> bool {
     let app_role = auth.app_role.iter().flat_map(|auth| [Some(&auth.secret_ref), auth.role_ref.as_ref()]).flatten();
     let kubernetes = auth.kubernetes.iter().filter_map(|auth| auth.secret_ref.as_ref());
     let jwt = auth.jwt.iter().filter_map(|auth| auth.secret_ref.as_ref());
-    let passwords = auth.user_pass.iter().map(|auth| &auth.secret_ref).chain(auth.ldap.iter().map(|auth| &auth.secret_ref));
+    let passwords =
+        auth.user_pass.iter().map(|auth| &auth.secret_ref).chain(auth.ldap.iter().map(|auth| &auth.secret_ref));
     let cert = auth.cert.iter().flat_map(|auth| [&auth.client_cert, &auth.secret_ref]);
     let tls = [&vault.tls.cert_secret_ref, &vault.tls.key_secret_ref].into_iter().flatten();
-    let mut selectors = auth.token_secret_ref.iter().chain(app_role).chain(kubernetes).chain(jwt).chain(passwords).chain(cert).chain(tls);
+    let mut selectors = auth
+        .token_secret_ref
+        .iter()
+        .chain(app_role)
+        .chain(kubernetes)
+        .chain(jwt)
+        .chain(passwords)
+        .chain(cert)
+        .chain(tls);
     let accounts = auth.kubernetes.iter().filter_map(|auth| auth.service_account_ref.as_ref());
     let token_accounts = auth.jwt.iter().filter_map(|auth| auth.kubernetes_service_account_token.as_ref());
     let mut accounts = accounts.chain(token_accounts.map(|token| &token.service_account_ref));

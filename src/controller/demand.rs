@@ -1,4 +1,4 @@
-//! Watches that most clusters never need: of ConfigMaps and of Namespaces. Each begins when the first store refers to one.
+//! Watches that most clusters never need: of ConfigMaps, ServiceAccounts and Namespaces. Each begins when the first store refers to one.
 
 use std::time::Duration;
 use tokio::sync::watch::{Receiver, Sender, channel};
@@ -11,6 +11,8 @@ const FIRST_LIST: Duration = Duration::from_secs(10);
 pub struct Demand {
     /// Of ConfigMaps: certificates of servers.
     pub config_maps: OnDemand,
+    /// Of ServiceAccounts: those that stores log in as.
+    pub service_accounts: OnDemand,
     /// Of Namespaces: their labels, for the conditions of ClusterSecretStores.
     pub namespaces: OnDemand,
 }
@@ -29,9 +31,14 @@ impl Default for OnDemand {
 }
 
 impl OnDemand {
+    /// Starts the watch where it does not run yet.
+    pub fn start(&self) {
+        self.wanted.send_if_modified(|wanted| !std::mem::replace(wanted, true));
+    }
+
     /// Starts the watch where it does not run yet, and waits for its first list.
     pub async fn ready(&self) {
-        self.wanted.send_replace(true);
+        self.start();
         let mut listed = self.listed.subscribe();
         let _ = tokio::time::timeout(FIRST_LIST, listed.wait_for(|listed| *listed)).await;
     }

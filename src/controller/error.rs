@@ -7,6 +7,7 @@ use crate::sync::collect::SourceError;
 use crate::sync::conditions::ConditionsError;
 use crate::sync::plan::TargetError;
 use crate::sync::spec::SpecError;
+use crate::sync::template::RenderError;
 use crate::telemetry::events::truncated;
 use crate::vault::{ErrorKind, Retry, VaultError};
 use thiserror::Error;
@@ -24,6 +25,12 @@ pub enum SyncError {
     /// An entry has no value.
     #[error(transparent)]
     Source(#[from] SourceError),
+    /// A template made no Secret.
+    #[error(transparent)]
+    Template(Box<RenderError>),
+    /// A template can't be read.
+    #[error("spec.target.template.templateFrom: {0}")]
+    TemplateFrom(#[source] ReferenceError),
     /// A store can't be used.
     #[error("{store} is not ready: {source}")]
     Store {
@@ -54,7 +61,9 @@ pub enum SyncError {
     #[error(transparent)]
     ApiServer(#[from] ApiServerError),
     /// Its source is gone, and so are many others'.
-    #[error("the source is gone from Vault, and so are so many others of {store} within a minute that nothing is deleted; if it is meant: kubectl annotate externalsecret {name} {CONFIRM}=$(date -u +%F)")]
+    #[error(
+        "the source is gone from Vault, and so are so many others of {store} within a minute that nothing is deleted; if it is meant: kubectl annotate externalsecret {name} {CONFIRM}=$(date -u +%F)"
+    )]
     Braked {
         /// Whose targets go.
         store: StoreKey,
@@ -62,7 +71,9 @@ pub enum SyncError {
         name: String,
     },
     /// All of it took too long.
-    #[error("the sync was given up after {seconds} s; the server or the API server answers too slowly, and it is tried again")]
+    #[error(
+        "the sync was given up after {seconds} s; the server or the API server answers too slowly, and it is tried again"
+    )]
     Deadline {
         /// The limit.
         seconds: u64,
@@ -75,6 +86,9 @@ pub enum StoreError {
     /// There is none.
     #[error("it does not exist; create it, or correct secretStoreRef")]
     NotFound,
+    /// It may be there, but this operator never looks.
+    #[error("this operator keeps to one namespace (--namespace) and sees no ClusterSecretStores; use a SecretStore")]
+    OutOfSight,
     /// Its spec does not fit the API's types.
     #[error(transparent)]
     Unreadable(#[from] crate::api::DecodeError),
@@ -119,7 +133,9 @@ pub enum StoreError {
     #[error(transparent)]
     Vault(#[from] VaultError),
     /// All of it took too long.
-    #[error("it could not be checked within a minute; the server or the API server answers too slowly, and it is tried again")]
+    #[error(
+        "it could not be checked within a minute; the server or the API server answers too slowly, and it is tried again"
+    )]
     Deadline,
 }
 
@@ -133,7 +149,9 @@ pub enum ReferenceError {
         part: &'static str,
     },
     /// It leaves its namespace.
-    #[error("it refers to namespace {namespace:?}, but a SecretStore may only use its own namespace, {own:?}; use a ClusterSecretStore, or move the Secret")]
+    #[error(
+        "it refers to namespace {namespace:?}, but a SecretStore may only use its own namespace, {own:?}; use a ClusterSecretStore, or move the Secret"
+    )]
     ForeignNamespace {
         /// Where it leads.
         namespace: String,
@@ -141,7 +159,9 @@ pub enum ReferenceError {
         own: String,
     },
     /// It names no namespace, and nobody is there to lend one.
-    #[error("it names no namespace, so it means that of each ExternalSecret, and the store can't be looked at by itself")]
+    #[error(
+        "it names no namespace, so it means that of each ExternalSecret, and the store can't be looked at by itself"
+    )]
     NoReferent,
     /// There is no such object.
     #[error("{kind} \"{object}\" does not exist; create it")]
@@ -219,11 +239,21 @@ impl ApiServerError {
 }
 
 impl SyncError {
+    /// What a session said, when the entry at `place` was asked for: the store is at fault where the session can't be used
+    /// at all.
+    pub fn vault(store: StoreKey, place: &str, source: VaultError) -> Self {
+        match source.is_of_session() {
+            true => Self::Store { store, source: source.into() },
+            false => Self::Vault { store, place: place.to_owned(), source },
+        }
+    }
+
     /// Whether only an edit mends it, so that no retry by time is made. Everything such an edit could change is watched.
     pub fn is_hopeless(&self) -> bool {
         match self {
             Self::Spec(_) => true,
             Self::Source(error) => error.is_hopeless(),
+            Self::Template(error) => error.is_hopeless(),
             Self::Target { source, .. } => !source.passes(),
             _ => false,
         }
@@ -249,12 +279,19 @@ impl SyncError {
 }
 
 impl StoreError {
+    /// Whether the API server is the trouble, and nothing is known of the store.
+    pub fn is_api_server(&self) -> bool {
+        matches!(self, Self::Reference { source: ReferenceError::ApiServer(_), .. })
+    }
+
     /// Whether only an edit of the store or its credentials mends it.
     pub fn is_stalled(&self) -> bool {
         match self {
             Self::NotFound | Self::Deadline => false,
             Self::Vault(error) => error.retry() == Retry::AfterEdit,
-            Self::Reference { source, .. } => !matches!(source, ReferenceError::ApiServer(_) | ReferenceError::NotFound { .. }),
+            Self::Reference { source, .. } => {
+                !matches!(source, ReferenceError::ApiServer(_) | ReferenceError::NotFound { .. })
+            }
             _ => true,
         }
     }

@@ -46,8 +46,12 @@ fn external_secrets(index: &Index, out: &mut String) {
         let Some((is_ready, _)) = entry.memory.reported.ready else { continue };
         let key = &entry.object.key;
         for (status, value) in [(ConditionStatus::True, is_ready), (ConditionStatus::False, !is_ready)] {
-            let labels =
-                [("condition", "Ready"), ("name", &key.name), ("namespace", &key.namespace), ("status", status.as_str())];
+            let labels = [
+                ("condition", "Ready"),
+                ("name", &key.name),
+                ("namespace", &key.namespace),
+                ("status", status.as_str()),
+            ];
             write_sample(out, name, &labels, value.into());
         }
     }
@@ -69,7 +73,12 @@ fn stores(index: &Index, out: &mut String) {
             let Some(ready) = find_condition(&store.status.conditions, ConditionType::Ready) else { continue };
             for status in [ConditionStatus::True, ConditionStatus::False] {
                 let namespace = key.namespace.as_deref().unwrap_or_default();
-                let labels = [("condition", "Ready"), ("name", &*key.name), ("namespace", namespace), ("status", status.as_str())];
+                let labels = [
+                    ("condition", "Ready"),
+                    ("name", &*key.name),
+                    ("namespace", namespace),
+                    ("status", status.as_str()),
+                ];
                 write_sample(out, name, &labels, (ready.status == status).into());
             }
         }

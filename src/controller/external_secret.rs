@@ -13,13 +13,15 @@ use crate::controller::observed::{Observed, revision};
 use crate::controller::queue::Lane;
 use crate::controller::report::report;
 use crate::controller::shared::Shared;
-use crate::controller::status;
+use crate::controller::{status, templates};
 use crate::sync::due::{self, Due};
 use crate::sync::plan::{Policy, TargetError, is_as_left, is_made_by};
 use crate::sync::secret::{Desired, Origin};
 use crate::sync::spec;
+use crate::sync::template::{self, Parsed};
 use crate::sync::windows::{self, Gate};
 use crate::vault::Urgency;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// A sync that takes longer is given up and tried again.
@@ -54,7 +56,8 @@ pub async fn reconcile(shared: &Shared, id: Id, lane: Lane) -> Option<Instant> {
     if let Some(opens) = closed_until(&job, parsed.as_ref().ok(), state) {
         return Some(opens);
     }
-    let is_only_drift = drifted && due::due(schedule, &job.memory.last, due::Now { drifted: false, ..state }, now) != Due::Now;
+    let is_only_drift =
+        drifted && due::due(schedule, &job.memory.last, due::Now { drifted: false, ..state }, now) != Due::Now;
     let target = match &parsed {
         Ok(spec) => ObjectKey::new(job.object.key.namespace.clone(), spec.target.name(&job.object.key.name)),
         Err(_) => job.object.key.clone(),
@@ -96,6 +99,15 @@ fn closed_until(job: &Job, spec: Option<&ExternalSecretSpec>, state: due::Now) -
     }
 }
 
+/// What a sync did and learned.
+struct Synced {
+    applied: Applied,
+    /// Of the Secret as it was to be.
+    fingerprint: u64,
+    /// Parsed, for the next time.
+    templates: Option<Arc<Parsed>>,
+}
+
 /// Reads, plans and applies. Answers what was done, and the fingerprint of what stands there now.
 async fn sync(
     shared: &Shared,
@@ -103,7 +115,7 @@ async fn sync(
     spec: &ExternalSecretSpec,
     target: &ObjectKey,
     urgency: Urgency,
-) -> Result<(Applied, u64), SyncError> {
+) -> Result<Synced, SyncError> {
     spec::check(spec)?;
     let mut collected = gather(&shared.stores, &job.object.key.namespace, spec, urgency).await?;
     let follows = spec.target.deletion_policy == DeletionPolicy::Delete;
@@ -120,7 +132,17 @@ async fn sync(
         is_gone: follows && collected.is_all_gone(),
         immutable: spec.target.immutable,
     };
-    let desired = Desired::new(origin, collected.data).marked(origin, policy.creation);
+    let known = job.memory.templates.as_ref();
+    let (desired, templates) = match &spec.target.template {
+        // Nothing to render, and nothing to render it with: the Secret goes.
+        Some(_) if policy.is_gone => (Desired::default(), None),
+        Some(template) => {
+            let parsed = templates::templates(shared, &job.object.key.namespace, template, known).await?;
+            (template::render(template, &parsed, collected.data)?, Some(parsed))
+        }
+        None => (Desired::new(origin, collected.data), None),
+    };
+    let desired = desired.marked(origin, policy.creation);
     let fingerprint = desired.fingerprint(&target.name);
     let known = Known {
         seen: &job.target,
@@ -131,7 +153,7 @@ async fn sync(
     if policy.creation == CreationPolicy::Owner {
         remove_renamed(shared, job, target, origin).await?;
     }
-    Ok((applied, fingerprint))
+    Ok(Synced { applied, fingerprint, templates })
 }
 
 /// Deletes the Secret that the last sync wrote under another name, now that the new one stands; only one that is ours by
@@ -157,7 +179,7 @@ async fn conclude(
     schedule: due::Schedule,
     job: Job,
     target: &ObjectKey,
-    result: Result<(Applied, u64), SyncError>,
+    result: Result<Synced, SyncError>,
     started: Instant,
 ) -> Option<Instant> {
     if let Err(SyncError::ApiServer(error)) = &result
@@ -172,7 +194,8 @@ async fn conclude(
     memory.took = started.elapsed();
     shared.metrics.reconcile_seconds.observe(memory.took.as_secs_f64());
     let result = match result {
-        Ok((applied, fingerprint)) => {
+        Ok(Synced { applied, fingerprint, templates }) => {
+            memory.templates = templates;
             memory.succeeded(started, fingerprint, &applied);
             shared.metrics.applied(&applied.change);
             Ok(applied)
@@ -234,7 +257,13 @@ async fn is_alive(shared: &Shared, object: &Observed) -> bool {
 }
 
 /// The target is as we left it under another version: nothing to do but remember that.
-fn keep(shared: &Shared, id: Id, schedule: due::Schedule, mut memory: Memory, version: TargetVersion) -> Option<Instant> {
+fn keep(
+    shared: &Shared,
+    id: Id,
+    schedule: due::Schedule,
+    mut memory: Memory,
+    version: TargetVersion,
+) -> Option<Instant> {
     memory.target = Some(version);
     let next = due::next(schedule, &memory.last);
     shared.index.lock().finish(id, memory);

@@ -80,9 +80,7 @@ async fn asks<'a>(
 async fn answer(ask: Ask<'_>, urgency: Urgency, policy: DeletionPolicy) -> Result<(Answer, String), SyncError> {
     let session = &ask.open.session;
     let (answer, path) = match (&ask.question, &ask.source.want) {
-        (Question::Secret(path), _) => {
-            (session.read(path, urgency).await.map(Answer::Secret), path.path.clone())
-        }
+        (Question::Secret(path), _) => (session.read(path, urgency).await.map(Answer::Secret), path.path.clone()),
         (Question::Metadata(path), _) => {
             (session.read_metadata(path, urgency).await.map(Answer::Metadata), path.clone())
         }
@@ -94,11 +92,10 @@ async fn answer(ask: Ask<'_>, urgency: Urgency, policy: DeletionPolicy) -> Resul
     };
     match answer {
         Ok(answer) => Ok((answer, path)),
-        Err(error) => gone(&error, policy).map(|answer| (answer, path)).ok_or_else(|| SyncError::Vault {
-            store: ask.store.clone(),
-            place: ask.source.place.clone(),
-            source: error,
-        }),
+        Err(error) => {
+            let answer = gone(&error, policy).map(|answer| (answer, path));
+            answer.ok_or_else(|| SyncError::vault(ask.store.clone(), &ask.source.place, error))
+        }
     }
 }
 

@@ -86,7 +86,9 @@ async fn kubernetes(auth: &KubernetesAuth, references: &References<'_>) -> Resul
     const ACCOUNT: &str = "provider.vault.auth.kubernetes.serviceAccountRef";
     let jwt = match (&auth.service_account_ref, &auth.secret_ref) {
         (Some(account), _) => {
-            let key = references.service_account(account).map_err(|source| StoreError::Reference { field: ACCOUNT, source })?;
+            let key = references
+                .service_account(account)
+                .map_err(|source| StoreError::Reference { field: ACCOUNT, source })?;
             issued(references, key, account.audiences.clone(), TOKEN_SECONDS)
         }
         (None, Some(secret_ref)) => {
@@ -103,14 +105,18 @@ async fn jwt(auth: &JwtAuth, references: &References<'_>) -> Result<Login, Store
     let jwt = match (&auth.kubernetes_service_account_token, &auth.secret_ref) {
         (Some(token), _) => {
             let account = &token.service_account_ref;
-            let key = references.service_account(account).map_err(|source| StoreError::Reference { field: ACCOUNT, source })?;
+            let key = references
+                .service_account(account)
+                .map_err(|source| StoreError::Reference { field: ACCOUNT, source })?;
             let mut audiences = [account.audiences.as_slice(), token.audiences.as_slice()].concat();
             if audiences.is_empty() {
                 audiences.push(JWT_AUDIENCE.to_owned());
             }
             issued(references, key, audiences, token.expiration_seconds.unwrap_or(TOKEN_SECONDS).max(TOKEN_SECONDS))
         }
-        (None, Some(secret_ref)) => Jwt::Value(read(references, "provider.vault.auth.jwt.secretRef", secret_ref).await?),
+        (None, Some(secret_ref)) => {
+            Jwt::Value(read(references, "provider.vault.auth.jwt.secretRef", secret_ref).await?)
+        }
         (None, None) => return Err(StoreError::Missing { field: "provider.vault.auth.jwt.secretRef" }),
     };
     Ok(Login::jwt(auth.mount(), auth.role.as_deref().unwrap_or_default(), jwt)?)
@@ -125,4 +131,3 @@ fn issued(
     let issuer = ServiceAccountTokens { client: references.client.clone(), account, audiences, seconds };
     Jwt::Issued { identity: issuer.identity(), issuer: std::sync::Arc::new(issuer) }
 }
-

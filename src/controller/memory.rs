@@ -5,8 +5,10 @@ use crate::api::{Condition, ConditionStatus, ConditionType, ExternalSecretStatus
 use crate::controller::apply::{Applied, Change};
 use crate::controller::observed::Observed;
 use crate::sync::due::Last;
+use crate::sync::template::Parsed;
 use k8s_openapi::jiff::Timestamp;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// The Secret as it was when we last wrote or checked it.
@@ -52,6 +54,8 @@ pub struct Memory {
     pub target: Option<TargetVersion>,
     /// What its status says.
     pub reported: Reported,
+    /// Its templates, parsed.
+    pub templates: Option<Arc<Parsed>>,
     /// Conditions that somebody else wrote, kept when ours are.
     pub foreign_conditions: Box<[Condition]>,
     /// It was told that another operator works on the object.
@@ -71,7 +75,8 @@ impl Memory {
         let stalled = find_condition(&status.conditions, ConditionType::Stalled);
         let refreshed = status.refresh_time.as_ref().map(|time| time.0);
         let synced = status.synced_resource_version.as_deref();
-        let success = refreshed.and_then(|at| now.checked_sub(Duration::try_from(wall.duration_since(at)).unwrap_or_default()));
+        let success =
+            refreshed.and_then(|at| now.checked_sub(Duration::try_from(wall.duration_since(at)).unwrap_or_default()));
         let failed = ready.is_some_and(|ready| ready.status != ConditionStatus::True);
         let reported = Reported {
             ready: ready.map(|ready| (ready.status == ConditionStatus::True, since(ready))),

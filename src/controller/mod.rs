@@ -32,6 +32,7 @@ pub mod settings;
 mod shared;
 mod status;
 mod stores;
+mod templates;
 mod wake;
 mod watch;
 

@@ -48,7 +48,7 @@ pub struct References<'a> {
     pub secrets: &'a Secrets,
     /// Is told of each Secret and ConfigMap before it is read, so that its changes wake the store.
     pub index: &'a SharedIndex,
-    /// Starts the watch of ConfigMaps where one is referred to.
+    /// Starts the watches of ConfigMaps and ServiceAccounts where one is referred to.
     pub demand: &'a Demand,
     /// The store.
     pub store: &'a StoreKey,
@@ -77,12 +77,15 @@ impl References<'_> {
         }
     }
 
-    /// The ServiceAccount that a reference means.
+    /// The ServiceAccount that a reference means. Its creation wakes the store.
     pub fn service_account(&self, selector: &ServiceAccountSelector) -> Result<ObjectKey, ReferenceError> {
         if selector.name.is_empty() {
             return Err(ReferenceError::Incomplete { part: "name" });
         }
-        Ok(ObjectKey::new(self.scope.namespace(selector.namespace.as_deref())?, selector.name.as_str()))
+        let account = ObjectKey::new(self.scope.namespace(selector.namespace.as_deref())?, selector.name.as_str());
+        self.index.lock().watch_source(SourceKind::ServiceAccount, account.clone(), self.store);
+        self.demand.service_accounts.start();
+        Ok(account)
     }
 
     async fn secret_text(&self, secret: ObjectKey, key: &str) -> Result<SecretString, ReferenceError> {

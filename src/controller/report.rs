@@ -46,7 +46,8 @@ pub async fn report(
         return Ok(());
     }
     let body = body(object, result, &verdict, &reported, memory, now);
-    let written = status::patch::<ExternalSecret>(&shared.client, "ExternalSecret", &object.key, &object.uid, body).await;
+    let written =
+        status::patch::<ExternalSecret>(&shared.client, "ExternalSecret", &object.key, &object.uid, body).await;
     shared.metrics.write("ExternalSecret", "status", written.is_ok());
     if written.is_ok() {
         memory.reported = reported;
@@ -56,11 +57,9 @@ pub async fn report(
 
 fn verdict(target: &str, result: &Result<Applied, SyncError>, last_text: u64) -> Verdict {
     match result {
-        Ok(applied) => Verdict {
-            ready: ready(&applied.change),
-            stalled: None,
-            happening: written(target, &applied.change),
-        },
+        Ok(applied) => {
+            Verdict { ready: ready(&applied.change), stalled: None, happening: written(target, &applied.change) }
+        }
         Err(error) => {
             let message = error.to_string();
             let reason = ConditionReason::SecretSyncedError;
@@ -83,7 +82,9 @@ fn verdict(target: &str, result: &Result<Applied, SyncError>, last_text: u64) ->
 
 fn ready(change: &Change) -> Condition {
     let (reason, message) = match change {
-        Change::None | Change::Created { .. } | Change::Updated { .. } => (ConditionReason::SecretSynced, "secret synced"),
+        Change::None | Change::Created { .. } | Change::Updated { .. } => {
+            (ConditionReason::SecretSynced, "secret synced")
+        }
         Change::Missing => (
             ConditionReason::SecretMissing,
             "the target does not exist, and creationPolicy Merge leaves it to others to create; it is merged into once it is there",
@@ -103,7 +104,10 @@ fn written(target: &str, change: &Change) -> Option<Happening> {
         Change::Updated { dropped, .. } if dropped.is_empty() => ("Updated", format!("updated Secret \"{target}\"")),
         Change::Updated { dropped, .. } => {
             let keys = dropped.join(", ");
-            ("Updated", format!("took over Secret \"{target}\" and removed keys that the ExternalSecret does not have: {keys}"))
+            (
+                "Updated",
+                format!("took over Secret \"{target}\" and removed keys that the ExternalSecret does not have: {keys}"),
+            )
         }
     };
     Some(Happening { severity: Severity::Normal, reason, action: "Sync", note })
@@ -170,7 +174,9 @@ fn body(
         fields.insert("syncedResourceVersion".to_owned(), json!(object.version));
         fields.insert("binding".to_owned(), json!({"name": reported.binding}));
         let version = match &applied.change {
-            Change::Created { resource_version } | Change::Updated { resource_version, .. } => Some(resource_version.clone()),
+            Change::Created { resource_version } | Change::Updated { resource_version, .. } => {
+                Some(resource_version.clone())
+            }
             Change::None | Change::Missing | Change::Deleted | Change::Gone => {
                 memory.target.as_ref().map(|target| target.revision.to_string())
             }
@@ -185,7 +191,9 @@ fn body(
 fn log(object: &Observed, result: &Result<Applied, SyncError>, is_news: bool) {
     let (namespace, name) = (&object.key.namespace, &object.key.name);
     match result {
-        Ok(Applied { change: Change::None | Change::Missing | Change::Gone, .. }) => tracing::debug!(%namespace, %name, "secret is up to date"),
+        Ok(Applied { change: Change::None | Change::Missing | Change::Gone, .. }) => {
+            tracing::debug!(%namespace, %name, "secret is up to date")
+        }
         Ok(Applied { change: Change::Created { .. }, .. }) => tracing::info!(%namespace, %name, "secret created"),
         Ok(Applied { change: Change::Updated { .. }, .. }) => tracing::info!(%namespace, %name, "secret updated"),
         Ok(Applied { change: Change::Deleted, .. }) => tracing::info!(%namespace, %name, "secret deleted"),

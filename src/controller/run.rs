@@ -31,7 +31,7 @@ use tokio_util::task::TaskTracker;
 
 /// Places of a Vault server that only urgent work may take: a quarter.
 const RESERVED: usize = 4;
-/// Stores that are validated at the same time.
+/// Stores of one server that are validated at the same time.
 const STORES_AT_ONCE: usize = 16;
 /// Syncs that are under way at a stop may end within this long.
 const DRAIN: Duration = Duration::from_secs(20);
@@ -57,13 +57,7 @@ impl Controller {
         let limits = Limits { running: settings.concurrent, reserved: settings.concurrent / RESERVED };
         let shared = Shared {
             started: Timestamp::now(),
-            stores: Stores::new(
-                client.clone(),
-                sessions.clone(),
-                index.clone(),
-                demand.clone(),
-                settings.controller_class.clone(),
-            ),
+            stores: Stores::new(client.clone(), sessions.clone(), index.clone(), demand.clone(), &settings),
             demand,
             recorder: Recorder::new(client.clone(), settings.instance.clone()),
             queue: Queue::new(limits),
@@ -150,6 +144,7 @@ fn start_watches(
         secrets.await;
     });
     watches.spawn(watch::config_maps(shared.clone(), started.clone()));
+    watches.spawn(watch::service_accounts(shared.clone(), started.clone()));
     if shared.settings.namespace.is_none() {
         watches.spawn(watch::namespaces(shared.clone(), started.clone()));
     }
@@ -220,7 +215,9 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            tracing::error!("a sync broke down, which is a fault of the operator; the object is tried again in a minute");
+            tracing::error!(
+                "a sync broke down, which is a fault of the operator; the object is tried again in a minute"
+            );
             self.next = Some(Instant::now() + AFTER_PANIC);
         }
         self.shared.queue.done(self.id, self.next);
@@ -234,7 +231,7 @@ async fn dispatch_stores(shared: Arc<Shared>, stop: CancellationToken) {
         let (key, _) = tokio::select! {
             biased;
             () = stop.cancelled() => break,
-            next = shared.store_queue.next(|_| ()) => next,
+            next = shared.store_queue.next(|key| shared.index.lock().group_of_store(key)) => next,
         };
         let shared = shared.clone();
         jobs.spawn(async move {

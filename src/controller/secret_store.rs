@@ -2,18 +2,19 @@
 
 use crate::api::condition::{Condition, find_condition, remove_condition, set_condition};
 use crate::api::{
-    ClusterSecretStore, ConditionReason, ConditionStatus, ConditionType, SecretStore, SecretStoreStatus, StoreKind, names,
+    ClusterSecretStore, ConditionReason, ConditionStatus, ConditionType, SecretStore, SecretStoreStatus, StoreKind,
+    names,
 };
 use crate::controller::error::{ApiServerError, StoreError};
-use crate::controller::index::StoreEntry;
+use crate::controller::index::{Checked, StoreEntry};
 use crate::controller::key::{ObjectKey, StoreKey};
 use crate::controller::shared::Shared;
 use crate::controller::{status, wake};
 use crate::sync::due::{self, Schedule};
 use crate::telemetry::events::{Happening, Severity};
-use crate::vault::SecretIdLife;
-use k8s_openapi::api::core::v1::ObjectReference;
+use crate::vault::{Retry, SecretIdLife};
 use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::core::v1::ObjectReference;
 use std::time::{Duration, Instant};
 
 /// What can be done with a Vault store, in ESO's word.
@@ -27,26 +28,42 @@ const FEW_USES: u64 = 3;
 
 /// Validates a store and tells the result. Answers when it is due next.
 pub async fn reconcile(shared: &Shared, key: &StoreKey) -> Option<Instant> {
-    let store = shared.index.lock().store(key)?.clone();
+    let store = shared.index.lock().begin_store(key)?;
     if store.deleting {
         release(shared, key, &store).await;
         return None;
     }
     if shared.stores.is_foreign(key) {
+        shared.stores.close(key);
         return None;
     }
     let validated = tokio::time::timeout(DEADLINE, validate(shared, key)).await.unwrap_or(Err(StoreError::Deadline));
     if validated.is_ok() {
-        let wakes = shared.index.lock().mend_dependents(key, false);
-        wake::wake(shared, wakes);
+        mend(shared, key, &store);
     }
     let told = report(shared, key, &store, &validated).await;
     let schedule = Schedule::Every(interval(shared, &store));
-    let is_ok = validated.is_ok();
+    let (is_ok, is_down) =
+        (validated.is_ok(), matches!(&validated, Err(StoreError::Vault(error)) if error.retry() == Retry::AtRecovery));
     let secret_id = validated.ok().and_then(|valid| valid.secret_id);
-    let failures = told.map_or(1, |status| shared.index.lock().validated(key, is_ok, status, secret_id));
+    let checked = |status| Checked { is_ok, is_down, status, secret_id };
+    let failures = told.map_or(1, |status| shared.index.lock().validated(key, checked(status)));
     let wait = if failures == 0 { interval(shared, &store) } else { due::retry_after(schedule, failures) };
     Some(Instant::now() + wait)
+}
+
+/// Wakes whoever waited for the store, if it was not known to be well: one that is checked again and found as it was mends
+/// nobody, for whom it serves can fail on paths of their own. After an outage they come spread out.
+fn mend(shared: &Shared, key: &StoreKey, store: &StoreEntry) {
+    let ready = find_condition(&store.status.conditions, ConditionType::Ready);
+    let was_well = store.failures == 0
+        && store.status.observed_generation == Some(store.generation)
+        && ready.is_some_and(|ready| ready.status != ConditionStatus::False);
+    if was_well && !store.is_reopened {
+        return;
+    }
+    let wakes = shared.index.lock().mend_dependents(key, store.is_down && !store.is_reopened);
+    wake::wake(shared, wakes);
 }
 
 /// What is known of a store that can be used.
@@ -60,6 +77,8 @@ struct Valid {
 
 async fn validate(shared: &Shared, key: &StoreKey) -> Result<Valid, StoreError> {
     let Some(open) = shared.stores.open_alone(key).await? else {
+        let namespaces = shared.index.lock().namespaces_of(key);
+        shared.stores.close_others(key, &namespaces);
         return Ok(Valid { is_unchecked: true, ..Valid::default() });
     };
     open.session.validate().await?;
@@ -73,7 +92,9 @@ async fn validate(shared: &Shared, key: &StoreKey) -> Result<Valid, StoreError> 
 
 fn interval(shared: &Shared, store: &StoreEntry) -> Duration {
     let own = store.spec.as_ref().as_ref().ok().and_then(|spec| spec.refresh_interval);
-    own.map(|interval| interval.0.as_std()).filter(|interval| !interval.is_zero()).unwrap_or(shared.settings.store_requeue_interval)
+    own.map(|interval| interval.0.as_std())
+        .filter(|interval| !interval.is_zero())
+        .unwrap_or(shared.settings.store_requeue_interval)
 }
 
 /// Writes the status where it changed, publishes what changed, and logs it.
@@ -147,6 +168,11 @@ fn conditions(
 fn expiring(life: &SecretIdLife, now: Timestamp) -> Option<Condition> {
     let ends = life.expires.as_deref().and_then(|text| text.parse::<Timestamp>().ok().map(|at| (text, at)));
     let message = match (ends, life.uses_left) {
+        _ if life.is_gone => {
+            "the AppRole's secret id is used up, ended or destroyed, and the store works only as long as its token \
+             lives; issue a new one and put it into the credentials Secret"
+                .to_owned()
+        }
         (Some((text, at)), _) if at.duration_since(now) < EXPIRING => {
             format!("the AppRole's secret id ends at {text}; issue a new one and put it into the credentials Secret")
         }
@@ -167,10 +193,13 @@ async fn tell(
     ready: &Condition,
 ) {
     let (severity, reason) = match validated {
-        Ok(_) => (Severity::Normal, match validated {
-            Ok(Valid { is_unchecked: true, .. }) => ConditionReason::ValidationUnknown.as_str(),
-            _ => ConditionReason::Valid.as_str(),
-        }),
+        Ok(_) => (
+            Severity::Normal,
+            match validated {
+                Ok(Valid { is_unchecked: true, .. }) => ConditionReason::ValidationUnknown.as_str(),
+                _ => ConditionReason::Valid.as_str(),
+            },
+        ),
         Err(_) => (Severity::Warning, ConditionReason::InvalidProviderConfig.as_str()),
     };
     let happening = Happening { severity, reason, action: "Validate", note: ready.message.clone() };
@@ -191,7 +220,12 @@ async fn tell(
     }
 }
 
-async fn write(shared: &Shared, key: &StoreKey, store: &StoreEntry, next: &SecretStoreStatus) -> Result<(), ApiServerError> {
+async fn write(
+    shared: &Shared,
+    key: &StoreKey,
+    store: &StoreEntry,
+    next: &SecretStoreStatus,
+) -> Result<(), ApiServerError> {
     let body = serde_json::to_value(next).unwrap_or_default();
     let kind = key.kind();
     match kind {

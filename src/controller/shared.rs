@@ -32,8 +32,8 @@ pub struct Shared {
     pub index: SharedIndex,
     /// ExternalSecrets to look at, grouped by their Vault server.
     pub queue: Queue<Id, u64>,
-    /// Stores to validate. They are few; one group.
-    pub store_queue: Queue<StoreKey, ()>,
+    /// Stores to validate, grouped by their Vault server.
+    pub store_queue: Queue<StoreKey, u64>,
     /// Watches that begin when they are needed.
     pub demand: Arc<Demand>,
     /// Sessions of the stores.

@@ -7,6 +7,7 @@ use crate::controller::demand::Demand;
 use crate::controller::error::StoreError;
 use crate::controller::key::StoreKey;
 use crate::controller::references::{References, Scope};
+use crate::controller::settings::Settings;
 use crate::controller::shared::SharedIndex;
 use crate::sync::conditions;
 use crate::vault::{KvVersion, Recovery, Session, Sessions};
@@ -46,14 +47,22 @@ pub struct Stores {
     index: SharedIndex,
     demand: Arc<Demand>,
     class: String,
+    is_namespaced: bool,
     places: Mutex<HashMap<PlaceKey, Arc<Place>>>,
 }
 
 impl Stores {
-    /// None is open yet. `class` is the operator's: only stores of that class, or of none, are its own.
-    pub fn new(client: Client, sessions: Sessions, index: SharedIndex, demand: Arc<Demand>, class: String) -> Self {
-        let secrets = Secrets::new(client.clone());
-        Self { client, secrets, sessions, index, demand, class, places: Mutex::default() }
+    /// None is open yet. Of `settings` counts the class: only stores of that class, or of none, are the operator's own.
+    pub fn new(
+        client: Client,
+        sessions: Sessions,
+        index: SharedIndex,
+        demand: Arc<Demand>,
+        settings: &Settings,
+    ) -> Self {
+        let (secrets, class) = (Secrets::new(client.clone()), settings.controller_class.clone());
+        let is_namespaced = settings.namespace.is_some();
+        Self { client, secrets, sessions, index, demand, class, is_namespaced, places: Mutex::default() }
     }
 
     /// Whether another operator is in charge of the store.
@@ -78,6 +87,9 @@ impl Stores {
     pub async fn open_alone(&self, store: &StoreKey) -> Result<Option<Arc<OpenStore>>, StoreError> {
         let spec = self.spec(store)?;
         let spec = spec.as_ref().as_ref().map_err(Clone::clone)?;
+        if store.namespace.is_none() {
+            conditions::check(&spec.conditions)?;
+        }
         if store.namespace.is_none() && depends_on_referent(vault(spec)?) {
             return Ok(None);
         }
@@ -97,6 +109,22 @@ impl Stores {
         self.places.lock().retain(|(key, _), _| key != store);
     }
 
+    /// Closes what a ClusterSecretStore has open for namespaces that are not among these any more.
+    pub fn close_others(&self, store: &StoreKey, namespaces: &BTreeSet<Arc<str>>) {
+        let mut left = BTreeSet::new();
+        self.places.lock().retain(|(key, namespace), _| {
+            let namespace = namespace.as_ref().filter(|_| key == store);
+            let is_left = namespace.filter(|namespace| !namespaces.contains(*namespace));
+            left.extend(is_left.cloned());
+            is_left.is_none()
+        });
+        if !left.is_empty() {
+            self.index.lock().unwatch_namespaces(store, &left);
+            // References that name one of these namespaces are watched again when they are read again.
+            self.refresh(store);
+        }
+    }
+
     /// The open stores that a recovery concerns; all where it is not known what recovered.
     pub fn recovered(&self, recovery: Option<&Recovery>) -> BTreeSet<StoreKey> {
         let concerns = |place: &Place| match (recovery, place.open.try_lock().as_deref()) {
@@ -110,7 +138,11 @@ impl Stores {
     }
 
     fn spec(&self, store: &StoreKey) -> Result<Arc<Result<SecretStoreSpec, crate::api::DecodeError>>, StoreError> {
-        self.index.lock().store(store).map(|entry| entry.spec.clone()).ok_or(StoreError::NotFound)
+        let missing = match store.namespace {
+            None if self.is_namespaced => StoreError::OutOfSight,
+            _ => StoreError::NotFound,
+        };
+        self.index.lock().store(store).map(|entry| entry.spec.clone()).ok_or(missing)
     }
 
     async fn admit(&self, spec: &SecretStoreSpec, namespace: &str) -> Result<(), StoreError> {
@@ -145,19 +177,41 @@ impl Stores {
         if let Some(open) = open.as_ref().filter(|_| !is_stale) {
             return Ok(open.clone());
         }
-        // Held until the new session is there, which may be the same.
-        let _before = open.take();
         let (client, secrets, index, demand) = (&self.client, &self.secrets, &self.index, &*self.demand);
         let references = References { client, secrets, index, demand, store, scope };
-        let connection = connection(spec, vault, &references).await?;
+        match self.session(spec, vault, &references).await {
+            Ok(opened) => {
+                let opened = Arc::new(opened);
+                // What was open before is dropped only now: its session may be the same.
+                *open = Some(opened.clone());
+                Ok(opened)
+            }
+            // The API server's trouble says nothing about the credentials: the session goes on, and they are read again.
+            Err(error) if error.is_api_server() => {
+                place.is_stale.store(is_stale, Ordering::Release);
+                Err(error)
+            }
+            Err(error) => {
+                *open = None;
+                Err(error)
+            }
+        }
+    }
+
+    async fn session(
+        &self,
+        spec: &SecretStoreSpec,
+        vault: &VaultProvider,
+        references: &References<'_>,
+    ) -> Result<OpenStore, StoreError> {
+        let connection = connection(spec, vault, references).await?;
         let version = match vault.version {
             DeclaredVersion::V1 => KvVersion::V1,
             DeclaredVersion::V2 => KvVersion::V2,
         };
         let session = self.sessions.open(connection)?;
-        let opened = Arc::new(OpenStore { session, path: vault.path.clone(), version });
-        *open = Some(opened.clone());
-        Ok(opened)
+        session.retry_credential();
+        Ok(OpenStore { session, path: vault.path.clone(), version })
     }
 }
 

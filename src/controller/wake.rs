@@ -20,9 +20,9 @@ pub fn wake(shared: &Shared, wakes: impl IntoIterator<Item = Wake>) {
             Wake::Forget(id) => shared.queue.remove(&id),
             Wake::Store(store) => shared.store_queue.push(store, Lane::Urgent),
             Wake::Reopen(store) => {
-                match shared.index.lock().store(&store) {
-                    Some(_) => shared.stores.refresh(&store),
-                    None => shared.stores.close(&store),
+                match shared.index.lock().reopen(&store) {
+                    true => shared.stores.refresh(&store),
+                    false => shared.stores.close(&store),
                 }
                 shared.store_queue.push(store, Lane::Urgent);
             }

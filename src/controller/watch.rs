@@ -8,11 +8,11 @@ use crate::controller::shared::Shared;
 use crate::controller::wake;
 use crate::telemetry::readiness::Gate;
 use futures::StreamExt;
-use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret, ServiceAccount};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::core::PartialObjectMeta;
-use kube::runtime::watcher::{self, Event, watcher};
 use kube::runtime::WatchStreamExt;
+use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Resource};
 use serde::de::DeserializeOwned;
 use std::fmt::Debug;
@@ -41,11 +41,15 @@ pub async fn external_secrets(shared: Arc<Shared>, started: Started, gate: Gate,
                 let status = raw.status;
                 let object = Observed::new(raw.metadata, raw.spec);
                 let status = status.as_ref().map(|status| status.get());
-                object.and_then(|object| shared.index.lock().apply_external_secret(object, status)).into_iter().collect()
+                object
+                    .and_then(|object| shared.index.lock().apply_external_secret(object, status))
+                    .into_iter()
+                    .collect()
             }
-            Event::Delete(raw) => {
-                key(&raw.metadata).and_then(|key| shared.index.lock().remove_external_secret(&key)).into_iter().collect()
-            }
+            Event::Delete(raw) => key(&raw.metadata)
+                .and_then(|key| shared.index.lock().remove_external_secret(&key))
+                .into_iter()
+                .collect(),
             Event::InitDone => {
                 let wakes = shared.index.lock().external_secrets_listed();
                 gate.open();
@@ -59,8 +63,14 @@ pub async fn external_secrets(shared: Arc<Shared>, started: Started, gate: Gate,
 }
 
 /// Watches stores of one kind.
-pub async fn stores<K>(shared: Arc<Shared>, started: Started, kind: StoreKind, api: Api<Raw<K>>, gate: Gate, listed: watch::Sender<bool>)
-where
+pub async fn stores<K>(
+    shared: Arc<Shared>,
+    started: Started,
+    kind: StoreKind,
+    api: Api<Raw<K>>,
+    gate: Gate,
+    listed: watch::Sender<bool>,
+) where
     K: Resource<DynamicType = ()> + Clone + Debug + 'static,
 {
     observe(kind.as_str(), api, |event| {
@@ -70,7 +80,8 @@ where
                 Vec::new()
             }
             Event::InitApply(raw) | Event::Apply(raw) => {
-                let text = |raw: &Option<Box<serde_json::value::RawValue>>| raw.as_ref().map(|raw| raw.get().to_owned());
+                let text =
+                    |raw: &Option<Box<serde_json::value::RawValue>>| raw.as_ref().map(|raw| raw.get().to_owned());
                 let store = StoreEntry::new(&raw.metadata, text(&raw.spec).as_deref(), text(&raw.status).as_deref());
                 let key = store_key(&raw.metadata);
                 key.map(|key| shared.index.lock().apply_store(key, store)).unwrap_or_default()
@@ -119,21 +130,38 @@ pub async fn secrets(shared: Arc<Shared>, started: Started, gate: Gate, listed: 
 pub async fn config_maps(shared: Arc<Shared>, started: Started) {
     let _ = shared.demand.config_maps.wanted().wait_for(|wanted| *wanted).await;
     let listed = shared.demand.config_maps.listed();
-    let api = api::<PartialObjectMeta<ConfigMap>>(&shared);
-    observe("ConfigMaps", api, |event| {
+    sources::<ConfigMap>("ConfigMaps", SourceKind::ConfigMap, shared, started, listed).await;
+}
+
+/// Watches the metadata of ServiceAccounts, once a store logs in as one.
+pub async fn service_accounts(shared: Arc<Shared>, started: Started) {
+    let _ = shared.demand.service_accounts.wanted().wait_for(|wanted| *wanted).await;
+    let listed = shared.demand.service_accounts.listed();
+    sources::<ServiceAccount>("ServiceAccounts", SourceKind::ServiceAccount, shared, started, listed).await;
+}
+
+/// Watches the metadata of what stores refer to.
+async fn sources<K>(
+    what: &'static str,
+    kind: SourceKind,
+    shared: Arc<Shared>,
+    started: Started,
+    listed: watch::Sender<bool>,
+) where
+    K: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope> + Clone + Debug + Send + 'static,
+{
+    observe(what, api::<PartialObjectMeta<K>>(&shared), |event| {
         let mut index = shared.index.lock();
         let wakes = match event {
             Event::Init => {
-                index.sources_listing(SourceKind::ConfigMap);
+                index.sources_listing(kind);
                 Vec::new()
             }
-            Event::InitApply(object) | Event::Apply(object) => {
-                index.apply_source(SourceKind::ConfigMap, &object.metadata)
-            }
-            Event::Delete(object) => index.remove_source(SourceKind::ConfigMap, &object.metadata),
+            Event::InitApply(object) | Event::Apply(object) => index.apply_source(kind, &object.metadata),
+            Event::Delete(object) => index.remove_source(kind, &object.metadata),
             Event::InitDone => {
                 listed.send_replace(true);
-                index.sources_listed(SourceKind::ConfigMap)
+                index.sources_listed(kind)
             }
         };
         drop(index);
@@ -160,6 +188,7 @@ pub async fn namespaces(shared: Arc<Shared>, started: Started) {
                 Vec::new()
             }
             Event::InitDone => {
+                index.namespaces_listed();
                 listed.send_replace(true);
                 Vec::new()
             }
@@ -235,7 +264,9 @@ fn advice(what: &str, error: &watcher::Error) -> String {
     };
     match source {
         kube::Error::Api(status) if status.code == 404 => {
-            format!("can't watch {what}: the API server does not know them; install the CRDs (external-secrets crds | kubectl apply --server-side -f -)")
+            format!(
+                "can't watch {what}: the API server does not know them; install the CRDs (external-secrets crds | kubectl apply --server-side -f -)"
+            )
         }
         kube::Error::Api(status) if status.code == 403 => {
             format!("can't watch {what}: {}; give the operator's ServiceAccount that right", status.message)

@@ -25,6 +25,17 @@ pub fn need_labels(conditions: &[StoreCondition]) -> bool {
     conditions.iter().any(|condition| condition.namespace_selector.is_some())
 }
 
+/// Whether all of `conditions` can be evaluated, whichever namespace asks.
+pub fn check(conditions: &[StoreCondition]) -> Result<(), ConditionsError> {
+    for condition in conditions {
+        condition.namespace_regexes.iter().try_for_each(|regex| compile(regex).map(drop))?;
+        if let Some(selector) = &condition.namespace_selector {
+            Selector::try_from(selector.clone()).map_err(|_| ConditionsError::Selector)?;
+        }
+    }
+    Ok(())
+}
+
 /// Whether a store with these conditions may be used from `namespace`: none admits all, else any that matches does.
 pub fn admit(
     conditions: &[StoreCondition],
@@ -51,8 +62,7 @@ fn matches(
         return Ok(true);
     }
     for regex in &condition.namespace_regexes {
-        let compiled = Regex::new(regex).map_err(|_| ConditionsError::Regex { regex: regex.clone() })?;
-        if compiled.is_match(namespace) {
+        if compile(regex)?.is_match(namespace) {
             return Ok(true);
         }
     }
@@ -63,6 +73,10 @@ fn matches(
         }
         None => Ok(false),
     }
+}
+
+fn compile(regex: &str) -> Result<Regex, ConditionsError> {
+    Regex::new(regex).map_err(|_| ConditionsError::Regex { regex: regex.to_owned() })
 }
 
 #[cfg(test)]
@@ -84,7 +98,10 @@ mod tests {
             (json!([{"namespaces": ["team-b"]}, {"namespaceRegexes": ["^team-.*$"]}]), true),
             (json!([{"namespaceRegexes": ["^prod-"]}]), false),
             (json!([{"namespaceSelector": {"matchLabels": {"tier": "gold"}}}]), true),
-            (json!([{"namespaceSelector": {"matchExpressions": [{"key": "tier", "operator": "NotIn", "values": ["gold"]}]}}]), false),
+            (
+                json!([{"namespaceSelector": {"matchExpressions": [{"key": "tier", "operator": "NotIn", "values": ["gold"]}]}}]),
+                false,
+            ),
             (json!([{"namespaceSelector": {}}]), true),
             (json!([{}]), false),
         ];
@@ -97,5 +114,8 @@ mod tests {
     fn a_bad_regular_expression_admits_nobody_and_says_so() {
         let given = conditions(json!([{"namespaceRegexes": ["("]}]));
         assert!(matches!(admit(&given, "a", &BTreeMap::new()), Err(ConditionsError::Regex { .. })));
+        let behind = conditions(json!([{"namespaces": ["a"]}, {"namespaceRegexes": ["("]}]));
+        assert_eq!(admit(&behind, "a", &BTreeMap::new()), Ok(true));
+        assert!(matches!(check(&behind), Err(ConditionsError::Regex { .. })));
     }
 }

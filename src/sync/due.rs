@@ -137,11 +137,9 @@ mod tests {
         let start = Instant::now();
         let every = Schedule::Every(HOUR);
         assert_eq!(due(every, &Last::default(), SYNCED, start), Due::Now);
-        for state in [
-            Now { unchanged: false, ..SYNCED },
-            Now { drifted: true, ..SYNCED },
-            Now { mended: true, ..SYNCED },
-        ] {
+        for state in
+            [Now { unchanged: false, ..SYNCED }, Now { drifted: true, ..SYNCED }, Now { mended: true, ..SYNCED }]
+        {
             assert_eq!(due(every, &succeeded(start), state, start), Due::Now, "{state:?}");
             assert_eq!(due(Schedule::OnChange, &succeeded(start), state, start), Due::Now, "{state:?}");
         }

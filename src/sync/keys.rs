@@ -16,7 +16,9 @@ pub type Values = BTreeMap<String, SecretValue>;
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum KeyError {
     /// Two names become one key.
-    #[error("{first:?} and {second:?} both become the key {key:?}; tell them apart with a rewrite, or conversionStrategy: Unicode")]
+    #[error(
+        "{first:?} and {second:?} both become the key {key:?}; tell them apart with a rewrite, or conversionStrategy: Unicode"
+    )]
     Collision {
         /// One name.
         first: String,
@@ -26,7 +28,9 @@ pub enum KeyError {
         key: String,
     },
     /// A key that Kubernetes refuses.
-    #[error("{key:?} can't be a key of a Secret: it may hold letters, digits, '-', '_' and '.' only, and {MAX_KEY} of them; rewrite it")]
+    #[error(
+        "{key:?} can't be a key of a Secret: it may hold letters, digits, '-', '_' and '.' only, and {MAX_KEY} of them; rewrite it"
+    )]
     Invalid {
         /// The key.
         key: String,

@@ -21,4 +21,5 @@ pub mod secret;
 pub mod select;
 pub mod source;
 pub mod spec;
+pub mod template;
 pub mod windows;

@@ -95,7 +95,9 @@ pub enum TargetError {
         owner: String,
     },
     /// Some other controller writes it.
-    #[error("the target is controlled by {kind} \"{name}\", which would write over it; choose another spec.target.name")]
+    #[error(
+        "the target is controlled by {kind} \"{name}\", which would write over it; choose another spec.target.name"
+    )]
     Controlled {
         /// The controller's kind.
         kind: String,
@@ -103,7 +105,9 @@ pub enum TargetError {
         name: String,
     },
     /// A Secret that somebody else depends on as it is.
-    #[error("the target exists and is a Secret of type {type_:?}, which is never taken over; choose another spec.target.name")]
+    #[error(
+        "the target exists and is a Secret of type {type_:?}, which is never taken over; choose another spec.target.name"
+    )]
     Protected {
         /// Its type.
         type_: String,
@@ -115,7 +119,9 @@ pub enum TargetError {
     #[error("the target is immutable and differs from Vault; delete it to have it made anew")]
     Immutable,
     /// Its type can't be changed.
-    #[error("the target has the type {stands:?} and should have {wanted:?}, which Kubernetes can't change; delete it to have it made anew")]
+    #[error(
+        "the target has the type {stands:?} and should have {wanted:?}, which Kubernetes can't change; delete it to have it made anew"
+    )]
     Type {
         /// What it is.
         stands: String,
@@ -123,7 +129,9 @@ pub enum TargetError {
         wanted: String,
     },
     /// Its source is gone, but it is not ours to delete.
-    #[error("everything it was made of is gone from Vault, and it is kept, because only a Secret that this ExternalSecret made and owns (creationPolicy Owner) is deleted")]
+    #[error(
+        "everything it was made of is gone from Vault, and it is kept, because only a Secret that this ExternalSecret made and owns (creationPolicy Owner) is deleted"
+    )]
     NotOurs,
     /// It is on its way out.
     #[error("the target is being deleted; it is made anew once its finalizers {finalizers:?} are gone")]

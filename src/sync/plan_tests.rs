@@ -164,7 +164,9 @@ fn orphan_creates_without_an_owner_and_takes_its_own_reference_off() {
     let orphan = by(CreationPolicy::Orphan);
     let Ok(Plan::Create(write)) = planned_by(orphan, &[("a", "1")], None) else { panic!() };
     assert!(write.owner_references.is_empty());
-    let Ok(Plan::Replace { write, .. }) = planned_by(orphan, &[("a", "1")], Some(&synced(&[("a", "1")]))) else { panic!() };
+    let Ok(Plan::Replace { write, .. }) = planned_by(orphan, &[("a", "1")], Some(&synced(&[("a", "1")]))) else {
+        panic!()
+    };
     assert!(write.owner_references.is_empty());
 }
 
@@ -208,7 +210,8 @@ fn only_what_is_certainly_ours_goes_with_its_source() {
 #[test]
 fn another_type_makes_our_secret_anew_and_is_an_error_for_any_other() {
     let typed = |standing: &Standing| {
-        let desired = Box::leak(Box::new(Desired { type_: Some("kubernetes.io/tls".into()), ..desired(&[("a", "1")]) }));
+        let desired =
+            Box::leak(Box::new(Desired { type_: Some("kubernetes.io/tls".into()), ..desired(&[("a", "1")]) }));
         with_origin(|origin| plan(origin, Policy::default(), desired, Some(standing)))
     };
     assert!(matches!(typed(&synced(&[("a", "1")])), Ok(Plan::Recreate { .. })));
@@ -221,6 +224,8 @@ fn an_immutable_spec_makes_the_secret_immutable() {
     let immutable = Policy { immutable: true, ..Policy::default() };
     let Ok(Plan::Create(write)) = planned_by(immutable, &[("a", "1")], None) else { panic!() };
     assert!(write.immutable);
-    let Ok(Plan::Replace { write, .. }) = planned_by(immutable, &[("a", "1")], Some(&synced(&[("a", "1")]))) else { panic!() };
+    let Ok(Plan::Replace { write, .. }) = planned_by(immutable, &[("a", "1")], Some(&synced(&[("a", "1")]))) else {
+        panic!()
+    };
     assert!(write.immutable);
 }

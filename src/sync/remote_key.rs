@@ -20,7 +20,9 @@ pub enum RemoteKeyError {
         key: String,
     },
     /// `a//b`, `.` or `..`: a server would read these as another path.
-    #[error("remote key {key:?} has the path segment {segment:?}, which Vault would resolve to another path; write the plain path")]
+    #[error(
+        "remote key {key:?} has the path segment {segment:?}, which Vault would resolve to another path; write the plain path"
+    )]
     Segment {
         /// The key as the user wrote it.
         key: String,
@@ -34,13 +36,17 @@ pub enum RemoteKeyError {
         key: String,
     },
     /// No store path, and a key of one segment: the mount is all there is.
-    #[error("remote key {key:?} names only a mount and the store has no path; write \"mount/path\" or set provider.vault.path")]
+    #[error(
+        "remote key {key:?} names only a mount and the store has no path; write \"mount/path\" or set provider.vault.path"
+    )]
     MountOnly {
         /// The key as the user wrote it.
         key: String,
     },
     /// Metadata exists in KV v2 only.
-    #[error("the store's mount is KV v1, which has no metadata; remove metadataPolicy: Fetch, or set the store's version to v2")]
+    #[error(
+        "the store's mount is KV v1, which has no metadata; remove metadataPolicy: Fetch, or set the store's version to v2"
+    )]
     NoMetadata,
 }
 

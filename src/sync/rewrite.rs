@@ -1,9 +1,10 @@
 //! Renames and merges what a `dataFrom` entry brought, step by step, before it becomes keys of a Secret.
 
 use crate::api::policy::{MergeConflictPolicy, MergePriorityPolicy, MergeStrategy};
-use crate::api::{Rewrite, RewriteMerge, RewriteRegexp};
+use crate::api::{Rewrite, RewriteMerge, RewriteRegexp, RewriteTransform};
 use crate::sync::keys::{self, KeyError, Values};
 use crate::sync::select::{Document, SecretValue, SelectError};
+use crate::template::{Data, Limits, Template, TemplateError};
 use regex::RegexBuilder;
 use std::collections::{BTreeMap, BTreeSet};
 use thiserror::Error;
@@ -20,14 +21,19 @@ pub enum RewriteError {
     /// A regular expression that does not compile, or grows too large.
     #[error("the regular expression {0:?} can't be used; write Go's RE2 syntax (no look-around, no back-references)")]
     Regex(String),
-    /// A step that is not built.
-    #[error("rewrite.transform is not supported by this version of external-secrets-rs; use rewrite.regexp")]
-    Transform,
+    /// A template that is wrong, or does not fit a key.
+    #[error("rewrite.transform: {0}")]
+    Transform(#[from] TemplateError),
+    /// A template that makes bytes of a key.
+    #[error("rewrite.transform makes something of {0:?} that is no UTF-8 text")]
+    NotText(String),
     /// A step that says nothing.
     #[error("a step of rewrite needs exactly one of regexp, transform and merge")]
     Empty,
     /// A key that `priority` names is not there.
-    #[error("merge.priority names {0:?}, which is not among the keys; correct it, or set priorityPolicy: IgnoreNotFound")]
+    #[error(
+        "merge.priority names {0:?}, which is not among the keys; correct it, or set priorityPolicy: IgnoreNotFound"
+    )]
     Priority(String),
     /// A value that is not a JSON object can't be merged.
     #[error("the value of {0:?} is not a JSON object, so it can't be merged")]
@@ -45,7 +51,7 @@ pub fn rewrite(steps: &[Rewrite], mut values: Values) -> Result<Values, RewriteE
     for step in steps {
         values = match (&step.regexp, &step.transform, &step.merge) {
             (Some(regexp), None, None) => by_regexp(regexp, values)?,
-            (None, Some(_), None) => return Err(RewriteError::Transform),
+            (None, Some(transform), None) => by_transform(transform, values)?,
             (None, None, Some(merge)) => by_merge(merge, values)?,
             _ => return Err(RewriteError::Empty),
         };
@@ -57,6 +63,16 @@ fn by_regexp(step: &RewriteRegexp, values: Values) -> Result<Values, RewriteErro
     let compiled = RegexBuilder::new(&step.source).size_limit(MAX_REGEX).build();
     let regex = compiled.map_err(|_| RewriteError::Regex(step.source.clone()))?;
     keys::rename(values, |name| Ok(regex.replace_all(name, step.target.as_str()).into_owned()))
+}
+
+/// Gives each key the name that the template makes of it, as `.value`.
+fn by_transform(step: &RewriteTransform, values: Values) -> Result<Values, RewriteError> {
+    let template = Template::parse("rewrite.transform", &step.template)?;
+    keys::rename(values, |name| {
+        let data: Data<'_> = [("value", name.as_bytes())].into_iter().collect();
+        let rendered = template.render(&data, &Limits::default())?;
+        String::from_utf8(rendered).map_err(|_| RewriteError::NotText(name.to_owned()))
+    })
 }
 
 /// Merges the JSON objects among the values, those that `priority` names last, so that they win.
@@ -160,13 +176,25 @@ mod tests {
         let table = [
             (json!([{"regexp": {"source": "path/to/my/(.*)", "target": "$1"}}]), "path/to/my/key", "key"),
             (json!([{"regexp": {"source": "(?P<a>x)-(?P<b>y)", "target": "${b}_${a}z"}}]), "x-y", "y_xz"),
-            (json!([{"regexp": {"source": ".*/", "target": ""}}, {"regexp": {"source": "^", "target": "p-"}}]), "a/b/c", "p-c"),
+            (
+                json!([{"regexp": {"source": ".*/", "target": ""}}, {"regexp": {"source": "^", "target": "p-"}}]),
+                "a/b/c",
+                "p-c",
+            ),
             (json!([{"regexp": {"source": "nomatch", "target": "x"}}]), "a", "a"),
             (json!([{"regexp": {"source": "a", "target": "$$1"}}]), "a", "$1"),
         ];
         for (steps, key, expected) in table {
             assert_eq!(run(steps.clone(), &[(key, "v")]).unwrap(), pairs(&[(expected, "v")]), "{steps}");
         }
+    }
+
+    #[test]
+    fn keys_are_made_by_templates() {
+        let steps = json!([{"transform": {"template": "{{ .value | upper | replace \"/\" \"_\" }}"}}]);
+        assert_eq!(run(steps, &[("a/b", "v")]).unwrap(), pairs(&[("A_B", "v")]));
+        let steps = json!([{"transform": {"template": "{{ .value"}}]);
+        assert!(matches!(run(steps, &[("a", "v")]), Err(RewriteError::Transform(_))));
     }
 
     #[test]

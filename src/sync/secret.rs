@@ -176,7 +176,8 @@ mod tests {
         let labels = BTreeMap::from([("team".to_owned(), "a".to_owned())]);
         let origin = Origin { namespace: "ns", name: "db", uid: "u", labels: &labels, annotations: &BTreeMap::new() };
         let data = BTreeMap::from([("k".to_owned(), SecretValue::new(b"v".to_vec()))]);
-        let Desired { labels, annotations, data, .. } = Desired::new(origin, data).marked(origin, CreationPolicy::Owner);
+        let Desired { labels, annotations, data, .. } =
+            Desired::new(origin, data).marked(origin, CreationPolicy::Owner);
         assert_eq!(labels.get("team").map(String::as_str), Some("a"));
         let mut standing = Standing { labels, annotations, data, ..Standing::default() };
         assert!(standing.is_intact(false));

@@ -133,9 +133,7 @@ fn data<'a>(
     let Some(store) = spec.store_of(entry.source_ref.as_ref()) else { return Err(SpecError::NoStore { entry: place }) };
     let remote = match (&entry.remote_key, &entry.remote_ref) {
         (Some(flat), None) => match remote_key::split_flat(flat) {
-            Ok((key, property)) => {
-                Remote { key, property, pinned: None, is_metadata: false, form: Form::default() }
-            }
+            Ok((key, property)) => Remote { key, property, pinned: None, is_metadata: false, form: Form::default() },
             Err(source) => return Err(SpecError::Key { entry: place, source }),
         },
         (None, Some(remote_ref)) => remote(&place, remote_ref)?,

@@ -1,5 +1,6 @@
 //! What an ExternalSecret's spec means, and what of it can't be done.
 
+use crate::api::names;
 use crate::api::{ExternalSecretSpec, RefreshPolicy, SourceRef, StoreRef};
 use crate::sync::due::Schedule;
 use crate::sync::remote_key::RemoteKeyError;
@@ -19,6 +20,14 @@ pub enum SpecError {
         field: String,
         /// What to do instead.
         advice: &'static str,
+    },
+    /// A type that would turn the right to write an ExternalSecret into the right to mint credentials of the cluster.
+    #[error(
+        "spec.target.template.type {type_:?} is refused: such a Secret is a credential for the Kubernetes API itself; choose another type"
+    )]
+    RefusedType {
+        /// The type.
+        type_: String,
     },
     /// A sync window's schedule can't be read.
     #[error(transparent)]
@@ -45,7 +54,9 @@ pub enum SpecError {
         entry: String,
     },
     /// A regular expression that does not compile, or grows too large.
-    #[error("{entry}: the regular expression {regexp:?} can't be used; write Go's RE2 syntax (no look-around, no back-references)")]
+    #[error(
+        "{entry}: the regular expression {regexp:?} can't be used; write Go's RE2 syntax (no look-around, no back-references)"
+    )]
     Regex {
         /// The entry, as it stands in a manifest.
         entry: String,
@@ -70,8 +81,6 @@ pub enum SpecError {
     },
 }
 
-const REMOVE: &str = "remove the field";
-
 /// When the spec asks to be refreshed.
 pub fn schedule(spec: &ExternalSecretSpec) -> Schedule {
     let interval = spec.refresh_interval().as_std();
@@ -86,7 +95,8 @@ pub fn schedule(spec: &ExternalSecretSpec) -> Schedule {
 /// The stores that the spec reads from, each once, the object's own first.
 pub fn stores(spec: &ExternalSecretSpec) -> Vec<&StoreRef> {
     let own = spec.secret_store_ref.iter().filter(|store| !store.name.is_empty());
-    let sources = spec.data.iter().map(|entry| &entry.source_ref).chain(spec.data_from.iter().map(|entry| &entry.source_ref));
+    let sources =
+        spec.data.iter().map(|entry| &entry.source_ref).chain(spec.data_from.iter().map(|entry| &entry.source_ref));
     let mut stores: Vec<&StoreRef> = Vec::new();
     for store in own.chain(sources.flatten().filter_map(SourceRef::store)) {
         if !stores.iter().any(|known| known.name == store.name && known.kind() == store.kind()) {
@@ -109,12 +119,14 @@ pub fn check(spec: &ExternalSecretSpec) -> Result<(), SpecError> {
         });
     }
     let target = &spec.target;
-    let unbuilt = [
-        (target.manifest.is_some(), "spec.target.manifest", "only Secrets are written"),
-        (target.template.is_some(), "spec.target.template", REMOVE),
-    ];
-    if let Some((_, field, advice)) = unbuilt.into_iter().find(|(is_asked, ..)| *is_asked) {
-        return Err(SpecError::NotBuilt { field: field.to_owned(), advice });
+    if target.manifest.is_some() {
+        let field = "spec.target.manifest".to_owned();
+        return Err(SpecError::NotBuilt { field, advice: "remove the field: only Secrets are written" });
+    }
+    if let Some(type_) = target.template.as_ref().and_then(|template| template.type_.as_deref())
+        && names::REFUSED_SECRET_TYPES.contains(&type_)
+    {
+        return Err(SpecError::RefusedType { type_: type_.to_owned() });
     }
     if let Some(windows) = &spec.sync_windows {
         windows::gate(windows, jiff::Timestamp::UNIX_EPOCH)?;
@@ -170,9 +182,14 @@ mod tests {
     #[test]
     fn what_is_not_built_is_refused_by_its_name() {
         let table = [
-            (serde_json::json!({"target": {"manifest": {"apiVersion": "v1", "kind": "ConfigMap"}}}), "spec.target.manifest"),
-            (serde_json::json!({"data": [{"secretKey": "a", "sourceRef": {"generatorRef": {"kind": "Password", "name": "p"}}}]}),
-                "spec.data[0].sourceRef.generatorRef"),
+            (
+                serde_json::json!({"target": {"manifest": {"apiVersion": "v1", "kind": "ConfigMap"}}}),
+                "spec.target.manifest",
+            ),
+            (
+                serde_json::json!({"data": [{"secretKey": "a", "sourceRef": {"generatorRef": {"kind": "Password", "name": "p"}}}]}),
+                "spec.data[0].sourceRef.generatorRef",
+            ),
         ];
         for (mut json, field) in table {
             let object = json.as_object_mut().unwrap();

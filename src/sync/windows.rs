@@ -13,7 +13,9 @@ const LONGEST_WAIT: SignedDuration = SignedDuration::from_hours(24);
 
 /// A schedule that can't be read. Only an edit mends it.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("spec.syncWindows: {schedule:?} is not a schedule; write five fields as in cron, such as \"0 22 * * 1-5\", or @daily")]
+#[error(
+    "spec.syncWindows: {schedule:?} is not a schedule; write five fields as in cron, such as \"0 22 * * 1-5\", or @daily"
+)]
 pub struct ScheduleError {
     /// As it is written.
     schedule: String,

@@ -39,10 +39,8 @@ impl Metrics {
             Opts::new("external_secrets_kubernetes_writes_total", "Writes to the Kubernetes API server"),
             &["kind", "verb", "result"],
         )?;
-        let queue = IntGaugeVec::new(
-            Opts::new("external_secrets_queue_objects", "ExternalSecrets in the queue"),
-            &["lane"],
-        )?;
+        let queue =
+            IntGaugeVec::new(Opts::new("external_secrets_queue_objects", "ExternalSecrets in the queue"), &["lane"])?;
         let build = IntGaugeVec::new(
             Opts::new("external_secrets_build_info", "The version that runs; always 1"),
             &["version"],

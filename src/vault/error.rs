@@ -48,6 +48,22 @@ impl VaultError {
         self.0.not_before
     }
 
+    /// The session as a whole can't be used, whatever is asked of it.
+    pub fn is_of_session(&self) -> bool {
+        use ErrorKind as K;
+        matches!(
+            self.0.kind,
+            K::BadConnection { .. }
+                | K::EmptyCredential { .. }
+                | K::CredentialUnavailable { .. }
+                | K::LoginRefused { .. }
+                | K::TokenRefused { .. }
+                | K::NoNamespace { .. }
+                | K::ServerDown { .. }
+                | K::Tls { .. }
+        )
+    }
+
     /// A word for metrics; one of a fixed set.
     pub fn label(&self) -> &'static str {
         self.0.kind.label()

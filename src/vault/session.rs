@@ -1,8 +1,9 @@
 //! A session: one identity at one server, its token and its reads.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use serde::Deserialize;
 
 use super::caller::Caller;
@@ -36,10 +37,14 @@ pub struct Session {
     reader: Arc<Reader>,
     secrets: SharedReads<KvPath, Result<Arc<KvSecret>, VaultError>>,
     metadata: SharedReads<String, Result<Arc<KvMetadata>, VaultError>>,
+    /// When the role was last told that it may not look its secret ids up.
+    secret_id_hidden: Mutex<Option<Instant>>,
 }
 
 /// A token that was accepted this recently needs no other proof.
 const PROOF: Duration = Duration::from_secs(60);
+/// For how long a role that may not look its secret ids up is not asked again.
+const HIDDEN: Duration = Duration::from_secs(3600);
 
 impl Session {
     pub(super) fn new(
@@ -54,7 +59,8 @@ impl Session {
         let reads = tokens::headers(&custom, connection.namespace.as_deref())?;
         let tokens = Arc::new(Tokens::new(connection, id, Arc::clone(&server), shared, tokens));
         let reader = Arc::new(Reader::new(Caller::new(connection, server, Arc::clone(&tokens), reads)));
-        Ok(Self { tokens, reader, secrets: SharedReads::default(), metadata: SharedReads::default() })
+        let (secrets, metadata) = (SharedReads::default(), SharedReads::default());
+        Ok(Self { tokens, reader, secrets, metadata, secret_id_hidden: Mutex::default() })
     }
 
     /// Reads a KV secret.
@@ -97,11 +103,11 @@ impl Session {
             Some(token) if token.is_limited() => return Ok(()),
             Some(token) => token,
             None => {
-                let token = self.tokens.acquire().await?;
-                if !token.own {
-                    return Ok(());
+                self.tokens.ensure().await?;
+                match self.tokens.current() {
+                    Some(token) if token.own => token,
+                    _ => return Ok(()),
                 }
-                token
             }
         };
         match token.proved() {
@@ -118,9 +124,13 @@ impl Session {
         self.reader.check_mount(version, path).await
     }
 
-    /// What is left of the AppRole's secret id; `None` for other logins, and where the role may not look itself up.
+    /// What is left of the AppRole's secret id; `None` for other logins, where the role may not look itself up (which is
+    /// asked once an hour), and where that would cost a token of few uses. Never logs in.
     pub async fn secret_id_life(&self) -> Result<Option<SecretIdLife>, VaultError> {
-        let token = self.tokens.acquire().await?;
+        let is_hidden = self.secret_id_hidden.lock().is_some_and(|at| at.elapsed() < HIDDEN);
+        let Some(token) = self.tokens.current().filter(|token| !token.is_limited() && !is_hidden) else {
+            return Ok(None);
+        };
         let Some(request) = token.role.as_deref().and_then(|role| self.tokens.secret_id_lookup(role)) else {
             return Ok(None);
         };
@@ -133,10 +143,20 @@ impl Session {
                 let found: SecretIdAnswer = answer.json().map_err(|what| place.garbled(200, what))?;
                 Ok(Some(found.data.into()))
             }
-            // 204: it has just been used up or ended.
-            204 | 400..=405 => Ok(None),
+            // It is used up, ended or destroyed, and the token that it gave lives on.
+            204 => Ok(Some(SecretIdLife { is_gone: true, ..SecretIdLife::default() })),
+            400..=405 => {
+                *self.secret_id_hidden.lock() = Some(Instant::now());
+                Ok(None)
+            }
             _ => Err(place.status(&answer)),
         }
+    }
+
+    /// Something that the login depends on may have been mended: a credential that could not be made is asked for again
+    /// at the next call and not only after a pause.
+    pub fn retry_credential(&self) {
+        self.tokens.retry_credential();
     }
 
     /// Tells this session from others of the process.
@@ -170,8 +190,10 @@ fn cut_off<T>() -> Result<T, VaultError> {
 }
 
 /// What is left of an AppRole's secret id.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SecretIdLife {
+    /// Nothing: it is used up, ended or destroyed, and the next login will be refused.
+    pub is_gone: bool,
     /// RFC 3339; `None` for one that never ends.
     pub expires: Option<String>,
     /// Logins left; `None` for unlimited.
@@ -196,6 +218,7 @@ impl From<SecretIdFields> for SecretIdLife {
         // Go's zero time stands for none.
         let ends = !fields.expiration_time.is_empty() && !fields.expiration_time.starts_with("0001-");
         Self {
+            is_gone: false,
             expires: ends.then_some(fields.expiration_time),
             uses_left: (fields.secret_id_num_uses > 0).then_some(fields.secret_id_num_uses),
         }

@@ -109,6 +109,21 @@ impl Tokens {
         }
     }
 
+    /// Logs in, or waits for the login under way, without taking a use of the token.
+    pub(super) async fn ensure(self: &Arc<Self>) -> Result<(), VaultError> {
+        let login = self.join_login(&mut self.state.lock(), Instant::now());
+        login?.await
+    }
+
+    /// A credential that could not be made may be asked for again at once.
+    pub(super) fn retry_credential(&self) {
+        if let Some(failed) = &mut self.state.lock().failed
+            && matches!(failed.error.kind(), ErrorKind::CredentialUnavailable { .. })
+        {
+            failed.until = Instant::now();
+        }
+    }
+
     /// The login under way, or a new one, unless it is too early for one.
     fn join_login(self: &Arc<Self>, state: &mut State, now: Instant) -> Result<Flight, VaultError> {
         if state.closed {

@@ -7,6 +7,7 @@ pub mod crds;
 pub mod objects;
 pub mod operator;
 pub mod place;
+pub mod stores;
 
 pub use objects::{External, data_of, message, ready_status, stalled};
 pub use operator::Operator;

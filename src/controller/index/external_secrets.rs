@@ -1,7 +1,7 @@
 //! ExternalSecrets: what is known of each, and which stores and targets they depend on.
 
-use super::{Index, Seen, Wake};
-use crate::api::{ExternalSecretSpec, ExternalSecretStatus, StoreRef};
+use super::{Index, Seen, SourceKind, Wake};
+use crate::api::{ExternalSecretSpec, ExternalSecretStatus, StoreRef, TemplateFrom, TemplateRef};
 use crate::controller::key::{Id, ObjectKey, StoreKey};
 use crate::controller::memory::Memory;
 use crate::controller::observed::Observed;
@@ -22,6 +22,8 @@ pub struct Entry {
     pub stores: Box<[StoreKey]>,
     /// The Secret it writes; the same namespace.
     pub target: Arc<str>,
+    /// What it takes templates from; the same namespace.
+    templates: Box<[(SourceKind, ObjectKey)]>,
     /// When another operator last wrote its status, in seconds of Unix time.
     pub foreign_status: Option<i64>,
     /// Somebody mended what it waited for since it last ran.
@@ -167,6 +169,13 @@ impl Index {
             .collect()
     }
 
+    /// One whose templates changed is synced anew, however it is.
+    pub(super) fn refresh(&mut self, id: Id) -> Option<Wake> {
+        let entry = self.external_secrets.get_mut(&id)?;
+        entry.mended = true;
+        Some(Wake::ExternalSecret(id, Lane::Urgent))
+    }
+
     fn mend(&mut self, id: Id) -> bool {
         match self.external_secrets.get_mut(&id).filter(|entry| entry.memory.last.failures > 0) {
             Some(entry) => {
@@ -177,8 +186,21 @@ impl Index {
         }
     }
 
-    /// Those of a namespace that wait for something to be mended, and use a ClusterSecretStore: its labels changed, and so
-    /// perhaps what the store admits.
+    /// Has an object looked at in Vault when it is woken next, well or not.
+    pub(super) fn wake_again(&mut self, id: Id) {
+        if let Some(entry) = self.external_secrets.get_mut(&id) {
+            entry.mended = true;
+        }
+    }
+
+    /// The namespaces whose ExternalSecrets use a store.
+    pub fn namespaces_of(&self, store: &StoreKey) -> BTreeSet<Arc<str>> {
+        let ids = self.dependents.get(store).into_iter().flatten();
+        ids.filter_map(|id| self.external_secrets.get(id)).map(|entry| entry.object.key.namespace.clone()).collect()
+    }
+
+    /// Those of a namespace that wait for something to be mended, and use a ClusterSecretStore: only now its labels are
+    /// known.
     pub(super) fn mend_namespace(&mut self, namespace: &str) -> Vec<Wake> {
         let is_concerned = |entry: &Entry| {
             &*entry.object.key.namespace == namespace && entry.stores.iter().any(|store| store.namespace.is_none())
@@ -213,18 +235,29 @@ impl Index {
         for store in &stores {
             self.dependents.entry(store.clone()).or_default().insert(id);
         }
+        let templates: Box<[(SourceKind, ObjectKey)]> =
+            parsed.iter().flat_map(|parsed| template_sources(parsed, namespace)).collect();
+        for (kind, object) in &templates {
+            self.watch_template(*kind, object.clone(), id);
+        }
         self.watch_target(ObjectKey::new(namespace.clone(), target.clone()), id);
         let memory = memory.or_else(|| self.external_secrets.remove(&id).map(|entry| entry.memory));
         let epoch = self.epochs.external_secrets;
         let memory = memory.unwrap_or_default();
         let foreign_status = object.foreign_status;
-        self.external_secrets.insert(id, Entry { object, memory, stores, target, foreign_status, mended: false, epoch });
+        self.external_secrets
+            .insert(id, Entry { object, memory, stores, target, templates, foreign_status, mended: false, epoch });
     }
 
     /// Takes back what [`Self::link`] entered beside the object itself.
     fn unlink(&mut self, id: Id) {
         let Some(target) = self.target_of(id) else { return };
         self.unwatch_target(&target, id);
+        let Some(entry) = self.external_secrets.get_mut(&id) else { return };
+        let templates = std::mem::take(&mut entry.templates);
+        for (kind, object) in &templates {
+            self.unwatch_template(*kind, object, id);
+        }
         let Some(entry) = self.external_secrets.get(&id) else { return };
         for store in &entry.stores {
             if let Some(ids) = self.dependents.get_mut(store) {
@@ -235,6 +268,18 @@ impl Index {
             }
         }
     }
+}
+
+/// The ConfigMaps and Secrets that a spec takes templates from.
+fn template_sources(spec: &ExternalSecretSpec, namespace: &Arc<str>) -> Vec<(SourceKind, ObjectKey)> {
+    let template = spec.target.template.as_ref();
+    let key = |source: &TemplateRef| ObjectKey::new(namespace.clone(), source.name.as_str());
+    let of = |from: &TemplateFrom| match (&from.config_map, &from.secret) {
+        (Some(source), _) => Some((SourceKind::ConfigMap, key(source))),
+        (None, Some(source)) => Some((SourceKind::Secret, key(source))),
+        (None, None) => None,
+    };
+    template.iter().flat_map(|template| &template.template_from).filter_map(of).collect()
 }
 
 impl Entry {

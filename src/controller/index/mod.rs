@@ -13,12 +13,13 @@ mod stores;
 
 pub use external_secrets::{Entry, Job};
 pub use sources::{Seen, SourceKind};
-pub use stores::StoreEntry;
+pub use stores::{Checked, StoreEntry};
 
 use crate::controller::key::{Id, ObjectKey, StoreKey};
 use crate::controller::queue::Lane;
+use namespaces::Labels;
 use sources::Table;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// Somebody to be looked at again.
@@ -47,7 +48,8 @@ pub struct Index {
     stores: HashMap<StoreKey, StoreEntry>,
     secrets: Table,
     config_maps: Table,
-    namespaces: HashMap<Arc<str>, BTreeMap<String, String>>,
+    service_accounts: Table,
+    namespaces: HashMap<Arc<str>, Labels>,
 }
 
 /// The current list of each watch.
@@ -56,6 +58,7 @@ struct Epochs {
     external_secrets: u32,
     secret_stores: u32,
     cluster_secret_stores: u32,
+    namespaces: u32,
 }
 
 #[cfg(test)]

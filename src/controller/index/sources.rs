@@ -1,4 +1,4 @@
-//! Secrets and ConfigMaps, as far as anybody cares: targets of ExternalSecrets, credentials and certificates of stores.
+//! Secrets, ConfigMaps and ServiceAccounts, as far as anybody cares: targets of ExternalSecrets, credentials and certificates of stores.
 //! Others leave no trace, so memory does not depend on how many a cluster has.
 
 use super::{Index, Wake};
@@ -8,6 +8,7 @@ use crate::controller::observed::revision;
 use crate::controller::queue::Lane;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
 /// What the watch knows of a Secret.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -21,13 +22,26 @@ pub enum Seen {
     Present(TargetVersion),
 }
 
-/// The kinds of objects that a store may refer to.
+/// The kinds of objects that stores and templates are read from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SourceKind {
     /// A Secret.
     Secret,
     /// A ConfigMap.
     ConfigMap,
+    /// A ServiceAccount.
+    ServiceAccount,
+}
+
+impl SourceKind {
+    /// The kind as it stands in a manifest.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Secret => "Secret",
+            Self::ConfigMap => "ConfigMap",
+            Self::ServiceAccount => "ServiceAccount",
+        }
+    }
 }
 
 /// The objects of one kind that somebody depends on.
@@ -45,6 +59,8 @@ pub(super) struct Watched {
     targets: BTreeSet<Id>,
     /// The stores that read something from it.
     stores: BTreeSet<StoreKey>,
+    /// The ExternalSecrets that take templates from it.
+    readers: BTreeSet<Id>,
     epoch: u32,
 }
 
@@ -105,11 +121,37 @@ impl Index {
 
     /// Changes of Secrets and ConfigMaps no longer wake `store`.
     pub(super) fn unwatch_sources(&mut self, store: &StoreKey) {
-        for table in [&mut self.secrets, &mut self.config_maps] {
+        for table in [&mut self.secrets, &mut self.config_maps, &mut self.service_accounts] {
             table.watched.retain(|_, watched| {
                 watched.stores.remove(store);
                 !watched.is_unwatched()
             });
+        }
+    }
+
+    /// Changes of what stands in these namespaces no longer wake `store`.
+    pub fn unwatch_namespaces(&mut self, store: &StoreKey, namespaces: &BTreeSet<Arc<str>>) {
+        for table in [&mut self.secrets, &mut self.config_maps, &mut self.service_accounts] {
+            table.watched.retain(|key, watched| {
+                if namespaces.contains(&key.namespace) {
+                    watched.stores.remove(store);
+                }
+                !watched.is_unwatched()
+            });
+        }
+    }
+
+    pub(super) fn watch_template(&mut self, kind: SourceKind, object: ObjectKey, id: Id) {
+        self.table(kind).entry(object).readers.insert(id);
+    }
+
+    pub(super) fn unwatch_template(&mut self, kind: SourceKind, object: &ObjectKey, id: Id) {
+        let table = self.table(kind);
+        if let Some(watched) = table.watched.get_mut(object) {
+            watched.readers.remove(&id);
+            if watched.is_unwatched() {
+                table.watched.remove(object);
+            }
         }
     }
 
@@ -134,9 +176,14 @@ impl Index {
         if watched.seen == seen {
             return Vec::new();
         }
+        let is_first_sight = watched.seen == Seen::Unknown;
         watched.seen = seen.clone();
         let mut wakes: Vec<Wake> = watched.stores.iter().cloned().map(Wake::Reopen).collect();
-        for id in watched.targets.clone() {
+        // What was not seen before may be just what was read; it is no change.
+        let readers = if is_first_sight { BTreeSet::new() } else { watched.readers.clone() };
+        let targets = watched.targets.clone();
+        wakes.extend(readers.into_iter().filter_map(|id| self.refresh(id)));
+        for id in targets {
             let known = self.external_secrets.get(&id).and_then(|entry| entry.memory.target.as_ref());
             if seen.differs_from(known) {
                 wakes.push(Wake::ExternalSecret(id, Lane::Urgent));
@@ -149,6 +196,7 @@ impl Index {
         match kind {
             SourceKind::Secret => &mut self.secrets,
             SourceKind::ConfigMap => &mut self.config_maps,
+            SourceKind::ServiceAccount => &mut self.service_accounts,
         }
     }
 }
@@ -162,7 +210,7 @@ impl Table {
 
 impl Watched {
     fn is_unwatched(&self) -> bool {
-        self.targets.is_empty() && self.stores.is_empty()
+        self.targets.is_empty() && self.stores.is_empty() && self.readers.is_empty()
     }
 }
 

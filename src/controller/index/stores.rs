@@ -27,7 +27,24 @@ pub struct StoreEntry {
     pub secret_id: Option<SecretIdLife>,
     /// How often it could not be validated in a row.
     pub failures: u32,
+    /// The last validation found its server down.
+    pub is_down: bool,
+    /// It, or something that it refers to, changed since the last validation began.
+    pub is_reopened: bool,
     epoch: u32,
+}
+
+/// What a validation of a store came to.
+#[derive(Debug)]
+pub struct Checked {
+    /// It can be used.
+    pub is_ok: bool,
+    /// Its server is down: it says itself when it is back.
+    pub is_down: bool,
+    /// The status that was written.
+    pub status: SecretStoreStatus,
+    /// What is left of its secret id, where that is known.
+    pub secret_id: Option<SecretIdLife>,
 }
 
 impl StoreEntry {
@@ -43,6 +60,8 @@ impl StoreEntry {
             deleting: metadata.deletion_timestamp.is_some(),
             secret_id: None,
             failures: 0,
+            is_down: false,
+            is_reopened: false,
             epoch: 0,
         }
     }
@@ -72,7 +91,7 @@ impl Index {
     pub fn apply_store(&mut self, key: StoreKey, mut store: StoreEntry) -> Vec<Wake> {
         store.epoch = *self.store_epoch(key.kind());
         let known = self.stores.get(&key).map(|known| {
-            store.failures = known.failures;
+            (store.failures, store.is_down, store.is_reopened) = (known.failures, known.is_down, known.is_reopened);
             store.secret_id = known.secret_id.clone();
             known.uid == store.uid && known.generation == store.generation
         });
@@ -90,19 +109,28 @@ impl Index {
         }
     }
 
+    /// What a validation starts from. Whatever changed counts as heeded from here on.
+    pub fn begin_store(&mut self, key: &StoreKey) -> Option<StoreEntry> {
+        let store = self.stores.get_mut(key)?;
+        let begun = store.clone();
+        store.is_reopened = false;
+        Some(begun)
+    }
+
     /// Takes note of a validation, and answers how many failed in a row.
-    pub fn validated(
-        &mut self,
-        key: &StoreKey,
-        ok: bool,
-        status: SecretStoreStatus,
-        secret_id: Option<SecretIdLife>,
-    ) -> u32 {
+    pub fn validated(&mut self, key: &StoreKey, checked: Checked) -> u32 {
         let Some(store) = self.stores.get_mut(key) else { return 0 };
-        store.secret_id = secret_id;
-        store.failures = if ok { 0 } else { store.failures.saturating_add(1) };
-        store.status = Arc::new(status);
+        store.secret_id = checked.secret_id;
+        store.failures = if checked.is_ok { 0 } else { store.failures.saturating_add(1) };
+        store.is_down = checked.is_down;
+        store.status = Arc::new(checked.status);
         store.failures
+    }
+
+    /// Something that a store depends on changed. False where there is no such store any more.
+    pub fn reopen(&mut self, key: &StoreKey) -> bool {
+        let store = self.stores.get_mut(key);
+        store.map(|store| store.is_reopened = true).is_some()
     }
 
     /// A store is gone.
@@ -115,6 +143,11 @@ impl Index {
     /// A store, if there is one of that name.
     pub fn store(&self, key: &StoreKey) -> Option<&StoreEntry> {
         self.stores.get(key)
+    }
+
+    /// The group of the queue of stores that one belongs to: its server.
+    pub fn group_of_store(&self, key: &StoreKey) -> u64 {
+        self.stores.get(key).map_or(0, StoreEntry::group)
     }
 
     /// Every store.

@@ -23,11 +23,7 @@ impl Signals {
     /// From now on they are ours.
     pub fn new() -> Result<Self> {
         let listen = |kind| {
-            unix::signal(kind).map_err(|source| Error::Io {
-                what: "listen for",
-                path: "signals".into(),
-                source,
-            })
+            unix::signal(kind).map_err(|source| Error::Io { what: "listen for", path: "signals".into(), source })
         };
         Ok(Self {
             interrupt: listen(SignalKind::interrupt())?,
@@ -47,12 +43,7 @@ impl Signals {
 }
 
 /// Runs the command with the stack in its environment. A signal to us is passed on; after a second one, or ten seconds, it is killed.
-pub async fn run(
-    words: &[String],
-    stack: &Stack,
-    guard: &Guard,
-    signals: &mut Signals,
-) -> Result<ExitStatus> {
+pub async fn run(words: &[String], stack: &Stack, guard: &Guard, signals: &mut Signals) -> Result<ExitStatus> {
     let Some((program, args)) = words.split_first() else {
         return Ok(ExitStatus::default());
     };
@@ -63,11 +54,7 @@ pub async fn run(
     if own_group {
         command.process_group(0);
     }
-    let mut child = command.spawn().map_err(|source| Error::Io {
-        what: "run",
-        path: program.into(),
-        source,
-    })?;
+    let mut child = command.spawn().map_err(|source| Error::Io { what: "run", path: program.into(), source })?;
     let id = child.id().unwrap_or_default();
     if own_group {
         guard.add_group(id)
@@ -80,18 +67,10 @@ pub async fn run(
         signal(id, Signal::KILL, true);
     }
     guard.forget(id);
-    status.map_err(|source| Error::Io {
-        what: "wait for",
-        path: program.into(),
-        source,
-    })
+    status.map_err(|source| Error::Io { what: "wait for", path: program.into(), source })
 }
 
-async fn until_end(
-    child: &mut Child,
-    own_group: bool,
-    signals: &mut Signals,
-) -> std::io::Result<ExitStatus> {
+async fn until_end(child: &mut Child, own_group: bool, signals: &mut Signals) -> std::io::Result<ExitStatus> {
     let id = child.id().unwrap_or_default();
     let first = tokio::select! {
         status = child.wait() => return status,
@@ -115,11 +94,7 @@ fn signal(id: u32, signal: Signal, group: bool) {
         return;
     };
     // It may have ended by itself a moment ago.
-    let _ = if group {
-        kill_process_group(pid, signal)
-    } else {
-        kill_process(pid, signal)
-    };
+    let _ = if group { kill_process_group(pid, signal) } else { kill_process(pid, signal) };
 }
 
 /// A line on stdout.

@@ -34,20 +34,14 @@ impl ControlPlane {
     pub async fn start(guard: &Arc<Guard>, pki: &Pki, binaries: &Binaries) -> Result<Self> {
         let client = http::admin(pki)?;
         let (etcd, etcd_url) = start_etcd(guard, &binaries.etcd, &client).await?;
-        let (apiserver, url) =
-            start_apiserver(guard, &binaries.kube_apiserver, pki, &etcd_url, &client).await?;
+        let (apiserver, url) = start_apiserver(guard, &binaries.kube_apiserver, pki, &etcd_url, &client).await?;
         let kubeconfig = guard.dir().join("kubeconfig");
         write_private(&kubeconfig, &Kube::admin_kubeconfig(&url, pki))?;
         let mut servers = vec![apiserver, etcd];
         if let Some(program) = &binaries.kube_controller_manager {
-            servers
-                .push(start_controller_manager(guard, program, pki, &kubeconfig, &client).await?);
+            servers.push(start_controller_manager(guard, program, pki, &kubeconfig, &client).await?);
         }
-        Ok(Self {
-            url,
-            kubeconfig,
-            servers,
-        })
+        Ok(Self { url, kubeconfig, servers })
     }
 
     /// The servers' process ids: kube-apiserver, etcd, and kube-controller-manager where it runs.
@@ -56,11 +50,7 @@ impl ControlPlane {
     }
 }
 
-async fn start_etcd(
-    guard: &Arc<Guard>,
-    program: &Path,
-    client: &Client,
-) -> Result<(Server, String)> {
+async fn start_etcd(guard: &Arc<Guard>, program: &Path, client: &Client) -> Result<(Server, String)> {
     on_free_ports(async |[client_port, peer_port]| {
         let url = format!("http://127.0.0.1:{client_port}");
         let peer = format!("http://127.0.0.1:{peer_port}");
@@ -107,14 +97,8 @@ async fn start_apiserver(
             "--authorization-mode=RBAC".to_owned(),
             // As its own issuer it also serves the keys, so JWT auth with OIDC discovery can be tested.
             format!("--service-account-issuer={url}"),
-            format!(
-                "--service-account-signing-key-file={}",
-                pki.key("service-account").display()
-            ),
-            format!(
-                "--service-account-key-file={}",
-                pki.public_key("service-account").display()
-            ),
+            format!("--service-account-signing-key-file={}", pki.key("service-account").display()),
+            format!("--service-account-key-file={}", pki.public_key("service-account").display()),
             "--service-cluster-ip-range=10.96.0.0/16".to_owned(),
             "--endpoint-reconciler-type=none".to_owned(),
             "--profiling=false".to_owned(),
@@ -146,12 +130,7 @@ async fn start_controller_manager(
         ];
         let name = "kube-controller-manager";
         let mut server = Server::spawn(guard, name, name, program, &args)?;
-        answers(
-            &mut server,
-            client,
-            &format!("https://127.0.0.1:{port}/healthz"),
-        )
-        .await?;
+        answers(&mut server, client, &format!("https://127.0.0.1:{port}/healthz")).await?;
         Ok(server)
     })
     .await
@@ -161,19 +140,11 @@ async fn start_controller_manager(
 async fn answers(server: &mut Server, client: &Client, url: &str) -> Result<()> {
     server
         .ready(DEADLINE, async || {
-            let (status, body) = http::send(&Method::GET, url, client.get(url))
-                .await
-                .map_err(|error| error.to_string())?;
+            let (status, body) =
+                http::send(&Method::GET, url, client.get(url)).await.map_err(|error| error.to_string())?;
             // A verbose answer has a line for each check; those in the way start with [-].
-            let failing: String = body
-                .lines()
-                .filter(|line| line.starts_with("[-]"))
-                .collect();
-            if status == 200 {
-                Ok(())
-            } else {
-                Err(format!("{status} {failing}"))
-            }
+            let failing: String = body.lines().filter(|line| line.starts_with("[-]")).collect();
+            if status == 200 { Ok(()) } else { Err(format!("{status} {failing}")) }
         })
         .await
 }

@@ -68,10 +68,7 @@ impl Guard {
 
     /// Spawns `command` as the leader of a process group of its own that does not outlive us.
     pub(crate) fn spawn(&self, command: &mut Command) -> Result<Child> {
-        let child = command
-            .process_group(0)
-            .spawn()
-            .map_err(Error::io("run", command.get_program()))?;
+        let child = command.process_group(0).spawn().map_err(Error::io("run", command.get_program()))?;
         self.add_group(child.id());
         Ok(child)
     }
@@ -107,10 +104,7 @@ impl Guard {
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        self.pipe
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        self.pipe.lock().unwrap_or_else(PoisonError::into_inner).take();
         let _ = self.shell.wait();
     }
 }
@@ -119,11 +113,7 @@ fn make_dir() -> Result<PathBuf> {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let base = std::env::temp_dir();
     loop {
-        let name = format!(
-            "external-secrets-testbed-{}-{}",
-            std::process::id(),
-            NEXT.fetch_add(1, Ordering::Relaxed)
-        );
+        let name = format!("external-secrets-testbed-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let dir = base.join(name);
         match DirBuilder::new().mode(0o700).create(&dir) {
             Ok(()) => return Ok(dir),

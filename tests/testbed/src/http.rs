@@ -20,19 +20,16 @@ pub(crate) fn builder() -> ClientBuilder {
 
 /// A client for servers on loopback that trusts the stack's CA.
 pub(crate) fn loopback(pki: &Pki) -> Result<Client> {
-    let ca = reqwest::Certificate::from_pem(pki.ca()?.as_bytes())
-        .map_err(|error| bad("the CA", &error))?;
+    let ca = reqwest::Certificate::from_pem(pki.ca()?.as_bytes()).map_err(|error| bad("the CA", &error))?;
     build(builder().no_proxy().tls_certs_only([ca]))
 }
 
 /// As [`loopback`], with the admin's certificate.
 pub(crate) fn admin(pki: &Pki) -> Result<Client> {
-    let ca = reqwest::Certificate::from_pem(pki.ca()?.as_bytes())
-        .map_err(|error| bad("the CA", &error))?;
+    let ca = reqwest::Certificate::from_pem(pki.ca()?.as_bytes()).map_err(|error| bad("the CA", &error))?;
     let admin = pki.pair("admin")?;
-    let identity =
-        reqwest::Identity::from_pem(format!("{}{}", admin.certificate, admin.key).as_bytes())
-            .map_err(|error| bad("the admin's certificate", &error))?;
+    let identity = reqwest::Identity::from_pem(format!("{}{}", admin.certificate, admin.key).as_bytes())
+        .map_err(|error| bad("the admin's certificate", &error))?;
     build(builder().no_proxy().tls_certs_only([ca]).identity(identity))
 }
 
@@ -52,29 +49,17 @@ pub(crate) fn internet() -> Result<Client> {
 }
 
 fn build(builder: ClientBuilder) -> Result<Client> {
-    builder
-        .build()
-        .map_err(|error| bad("an HTTP client", &error))
+    builder.build().map_err(|error| bad("an HTTP client", &error))
 }
 
 fn bad(what: &str, error: &reqwest::Error) -> Error {
-    Error::Unexpected {
-        what: what.to_owned(),
-        why: chain(error),
-    }
+    Error::Unexpected { what: what.to_owned(), why: chain(error) }
 }
 
 /// Sends, and gives status and body, whatever the status.
-pub(crate) async fn send(
-    method: &Method,
-    url: &str,
-    request: RequestBuilder,
-) -> Result<(u16, String)> {
-    let failed = |error: reqwest::Error| Error::Request {
-        method: method.to_string(),
-        url: url.to_owned(),
-        why: chain(&error),
-    };
+pub(crate) async fn send(method: &Method, url: &str, request: RequestBuilder) -> Result<(u16, String)> {
+    let failed =
+        |error: reqwest::Error| Error::Request { method: method.to_string(), url: url.to_owned(), why: chain(&error) };
     let response = request.send().await.map_err(failed)?;
     let status = response.status().as_u16();
     let body = response.text().await.map_err(failed)?;
@@ -86,30 +71,19 @@ pub(crate) async fn json(method: &Method, url: &str, request: RequestBuilder) ->
     let (status, body) = send(method, url, request).await?;
     if !(200..300).contains(&status) {
         let body = body.chars().take(BODY_IN_MESSAGE).collect();
-        return Err(Error::Answer {
-            method: method.to_string(),
-            url: url.to_owned(),
-            status,
-            body,
-        });
+        return Err(Error::Answer { method: method.to_string(), url: url.to_owned(), status, body });
     }
     if body.is_empty() {
         return Ok(Value::Null);
     }
-    serde_json::from_str(&body).map_err(|error| Error::Unexpected {
-        what: format!("the JSON of {url}"),
-        why: error.to_string(),
-    })
+    serde_json::from_str(&body)
+        .map_err(|error| Error::Unexpected { what: format!("the JSON of {url}"), why: error.to_string() })
 }
 
 /// A string inside an answer.
 pub(crate) fn text(value: &Value, pointer: &str) -> Result<String> {
-    value
-        .pointer(pointer)
-        .and_then(Value::as_str)
-        .map(str::to_owned)
-        .ok_or_else(|| Error::Unexpected {
-            what: "a server's answer".to_owned(),
-            why: format!("it has no string at {pointer}"),
-        })
+    value.pointer(pointer).and_then(Value::as_str).map(str::to_owned).ok_or_else(|| Error::Unexpected {
+        what: "a server's answer".to_owned(),
+        why: format!("it has no string at {pointer}"),
+    })
 }

@@ -33,10 +33,7 @@ impl Kv {
             return Ok(());
         }
         crate::wait_until("the new KV v2 mount", Duration::from_secs(20), async || {
-            self.vault
-                .request(Method::GET, &format!("{}/config", self.mount), None)
-                .await
-                .map(drop)
+            self.vault.request(Method::GET, &format!("{}/config", self.mount), None).await.map(drop)
         })
         .await
     }
@@ -50,14 +47,8 @@ impl Kv {
             KvVersion::V1 => data,
             KvVersion::V2 => json!({"data": data}),
         };
-        let answer = self
-            .vault
-            .request(Method::POST, &self.read_path(path), Some(body))
-            .await?;
-        Ok(answer
-            .pointer("/data/version")
-            .and_then(Value::as_u64)
-            .unwrap_or_default())
+        let answer = self.vault.request(Method::POST, &self.read_path(path), Some(body)).await?;
+        Ok(answer.pointer("/data/version").and_then(Value::as_u64).unwrap_or_default())
     }
 
     /// The secret's data as it stands.
@@ -65,10 +56,7 @@ impl Kv {
     /// # Errors
     /// 404 where it is gone.
     pub async fn read(&self, path: &str) -> Result<Value> {
-        let answer = self
-            .vault
-            .request(Method::GET, &self.read_path(path), None)
-            .await?;
+        let answer = self.vault.request(Method::GET, &self.read_path(path), None).await?;
         let data = match self.version {
             KvVersion::V1 => answer.pointer("/data"),
             KvVersion::V2 => answer.pointer("/data/data"),
@@ -81,10 +69,7 @@ impl Kv {
     /// # Errors
     /// Where the server does not do it.
     pub async fn delete(&self, path: &str) -> Result<()> {
-        self.vault
-            .request(Method::DELETE, &self.read_path(path), None)
-            .await
-            .map(drop)
+        self.vault.request(Method::DELETE, &self.read_path(path), None).await.map(drop)
     }
 
     /// Brings deleted versions back (v2).
@@ -105,10 +90,7 @@ impl Kv {
 
     async fn versions(&self, verb: &str, path: &str, versions: &[u64]) -> Result<()> {
         let url = format!("{}/{verb}/{path}", self.mount);
-        self.vault
-            .request(Method::POST, &url, Some(json!({"versions": versions})))
-            .await
-            .map(drop)
+        self.vault.request(Method::POST, &url, Some(json!({"versions": versions}))).await.map(drop)
     }
 
     /// Removes all versions and the metadata: the path was never there (v2).
@@ -116,14 +98,7 @@ impl Kv {
     /// # Errors
     /// Where the server does not do it.
     pub async fn delete_metadata(&self, path: &str) -> Result<()> {
-        self.vault
-            .request(
-                Method::DELETE,
-                &format!("{}/metadata/{path}", self.mount),
-                None,
-            )
-            .await
-            .map(drop)
+        self.vault.request(Method::DELETE, &format!("{}/metadata/{path}", self.mount), None).await.map(drop)
     }
 
     /// Sets `custom_metadata` (v2).
@@ -132,13 +107,6 @@ impl Kv {
     /// Where the server does not take it.
     pub async fn write_metadata(&self, path: &str, custom: Value) -> Result<()> {
         let body = json!({"custom_metadata": custom});
-        self.vault
-            .request(
-                Method::POST,
-                &format!("{}/metadata/{path}", self.mount),
-                Some(body),
-            )
-            .await
-            .map(drop)
+        self.vault.request(Method::POST, &format!("{}/metadata/{path}", self.mount), Some(body)).await.map(drop)
     }
 }

@@ -80,9 +80,7 @@ async fn exec(options: Options, command: Vec<String>) -> Result<ExitCode> {
         && (outer.has_controller_manager() || options.no_controller_manager)
     {
         let guard = Guard::new()?;
-        return Ok(code(
-            command::run(&command, &outer, &guard, &mut signals).await?,
-        ));
+        return Ok(code(command::run(&command, &outer, &guard, &mut signals).await?));
     }
     let Some(running) = start(options, &mut signals).await? else {
         return Ok(interrupted());
@@ -111,12 +109,8 @@ async fn fetch(options: Options) -> Result<ExitCode> {
         binaries = Binaries::get(&guard, !options.no_controller_manager) => binaries?,
         _ = signals.next() => return Ok(interrupted()),
     };
-    let all = [
-        Some(binaries.etcd),
-        Some(binaries.kube_apiserver),
-        binaries.kube_controller_manager,
-        Some(binaries.bao),
-    ];
+    let all =
+        [Some(binaries.etcd), Some(binaries.kube_apiserver), binaries.kube_controller_manager, Some(binaries.bao)];
     for path in all.iter().flatten() {
         command::print(&path.display().to_string());
     }
@@ -134,10 +128,7 @@ async fn start(options: Options, signals: &mut command::Signals) -> Result<Optio
         let binaries = Binaries::get(&guard, !options.no_controller_manager).await?;
         let begin = Instant::now();
         let running = Running::start(guard, &binaries).await?;
-        say(&format!(
-            "etcd, kube-apiserver and OpenBao are ready after {}",
-            length(begin.elapsed())
-        ));
+        say(&format!("etcd, kube-apiserver and OpenBao are ready after {}", length(begin.elapsed())));
         Ok(running)
     };
     tokio::select! {
@@ -148,9 +139,7 @@ async fn start(options: Options, signals: &mut command::Signals) -> Result<Optio
 
 /// The command's own exit code; 128 and the signal's number, as shells say it, where a signal ended it.
 fn code(status: ExitStatus) -> ExitCode {
-    let number = status
-        .code()
-        .unwrap_or_else(|| 128 + status.signal().unwrap_or(0));
+    let number = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0));
     ExitCode::from(u8::try_from(number).unwrap_or(1))
 }
 

@@ -36,12 +36,7 @@ impl OpenBao {
     ///
     /// # Errors
     /// [`crate::Error::Start`] with its log.
-    pub async fn start(
-        guard: &Arc<Guard>,
-        program: PathBuf,
-        pki: &Pki,
-        storage: Storage,
-    ) -> Result<Self> {
+    pub async fn start(guard: &Arc<Guard>, program: PathBuf, pki: &Pki, storage: Storage) -> Result<Self> {
         let client = http::loopback(pki)?;
         on_free_ports(async |[port, tls_port, cluster_port]| {
             let config = guard.dir().join(format!("bao-{port}.json"));
@@ -51,15 +46,8 @@ impl OpenBao {
                 Storage::Memory => json!({"inmem": {}}),
                 Storage::Files => json!({"raft": {"path": data, "node_id": "testbed", "performance_multiplier": "1"}}),
             };
-            write_private(
-                &config,
-                &configuration(pki, &storage, [port, tls_port, cluster_port]).to_string(),
-            )?;
-            let sealed = Vault::new(
-                client.clone(),
-                format!("http://127.0.0.1:{port}"),
-                String::new(),
-            );
+            write_private(&config, &configuration(pki, &storage, [port, tls_port, cluster_port]).to_string())?;
+            let sealed = Vault::new(client.clone(), format!("http://127.0.0.1:{port}"), String::new());
             let server = serve(guard, &program, &config, &sealed).await?;
             let keys = json!({"secret_shares": 1, "secret_threshold": 1});
             let keys = sealed.request(Method::PUT, "sys/init", Some(keys)).await?;
@@ -111,10 +99,7 @@ impl OpenBao {
     /// # Errors
     /// Where the server does not do it.
     pub async fn seal(&self) -> Result<()> {
-        self.vault
-            .request(Method::PUT, "sys/seal", None)
-            .await
-            .map(drop)
+        self.vault.request(Method::PUT, "sys/seal", None).await.map(drop)
     }
 
     /// Unseals it.
@@ -122,19 +107,10 @@ impl OpenBao {
     /// # Errors
     /// Where the server does not do it.
     pub async fn unseal(&self) -> Result<()> {
-        self.vault
-            .request(
-                Method::PUT,
-                "sys/unseal",
-                Some(json!({"key": self.unseal_key})),
-            )
-            .await?;
+        self.vault.request(Method::PUT, "sys/unseal", Some(json!({"key": self.unseal_key}))).await?;
         // Requests get a 503 until the mounts stand, a moment after the answer to the last key.
         crate::wait_until("an unsealed OpenBao", DEADLINE, async || {
-            self.vault
-                .request(Method::GET, "sys/health", None)
-                .await
-                .map(drop)
+            self.vault.request(Method::GET, "sys/health", None).await.map(drop)
         })
         .await
     }
@@ -172,20 +148,9 @@ async fn serve(
     vault: &Vault,
 ) -> Result<Server> {
     let args = ["server".to_owned(), format!("-config={}", config.display())];
-    let log = config
-        .file_stem()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .into_owned();
+    let log = config.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let mut server = Server::spawn(guard, "bao", &log, program, &args)?;
-    server
-        .ready(DEADLINE, async || {
-            vault
-                .request(Method::GET, "sys/seal-status", None)
-                .await
-                .map(drop)
-        })
-        .await?;
+    server.ready(DEADLINE, async || vault.request(Method::GET, "sys/seal-status", None).await.map(drop)).await?;
     Ok(server)
 }
 

@@ -2,8 +2,7 @@
 
 use crate::{Error, Result};
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose,
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
 };
 use std::{
     fs,
@@ -13,13 +12,7 @@ use std::{
 };
 
 /// Names that every server certificate is valid for. 10.96.0.1 is the `kubernetes` Service of the testbed's range.
-const SERVER_NAMES: [&str; 5] = [
-    "localhost",
-    "127.0.0.1",
-    "10.96.0.1",
-    "kubernetes.default.svc",
-    "kubernetes.default",
-];
+const SERVER_NAMES: [&str; 5] = ["localhost", "127.0.0.1", "10.96.0.1", "kubernetes.default.svc", "kubernetes.default"];
 
 /// A folder with a CA and what it signed: `<name>.crt` and `<name>.key`, PEM.
 #[derive(Clone)]
@@ -45,18 +38,9 @@ impl Pki {
         let pki = Self { dir };
         let key = KeyPair::generate()?;
         let ca = ca_params().self_signed(&key)?;
-        pki.write(
-            "ca",
-            &Pair {
-                certificate: ca.pem(),
-                key: key.serialize_pem(),
-            },
-        )?;
+        pki.write("ca", &Pair { certificate: ca.pem(), key: key.serialize_pem() })?;
         pki.write("server", &pki.issue_server(&SERVER_NAMES)?)?;
-        pki.write(
-            "admin",
-            &pki.issue_client("testbed-admin", &["system:masters"])?,
-        )?;
+        pki.write("admin", &pki.issue_client("testbed-admin", &["system:masters"])?)?;
         let tokens = KeyPair::generate()?;
         write_private(&pki.key("service-account"), &tokens.serialize_pem())?;
         write_private(&pki.public_key("service-account"), &tokens.public_key_pem())?;
@@ -101,10 +85,7 @@ impl Pki {
     /// # Errors
     /// [`Error::Io`].
     pub fn pair(&self, name: &str) -> Result<Pair> {
-        Ok(Pair {
-            certificate: read(&self.certificate(name))?,
-            key: read(&self.key(name))?,
-        })
+        Ok(Pair { certificate: read(&self.certificate(name))?, key: read(&self.key(name))? })
     }
 
     /// A client certificate: `name` becomes the user, `groups` the groups that Kubernetes sees.
@@ -115,9 +96,7 @@ impl Pki {
         let mut params = CertificateParams::default();
         params.distinguished_name.push(DnType::CommonName, name);
         for group in groups {
-            params
-                .distinguished_name
-                .push(DnType::OrganizationName, *group);
+            params.distinguished_name.push(DnType::OrganizationName, *group);
         }
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         self.issue(params)
@@ -128,15 +107,8 @@ impl Pki {
     /// # Errors
     /// [`Error::Certificate`], [`Error::Io`].
     pub fn issue_server(&self, names: &[&str]) -> Result<Pair> {
-        let mut params = CertificateParams::new(
-            names
-                .iter()
-                .map(|&name| name.to_owned())
-                .collect::<Vec<_>>(),
-        )?;
-        params
-            .distinguished_name
-            .push(DnType::CommonName, "testbed-server");
+        let mut params = CertificateParams::new(names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>())?;
+        params.distinguished_name.push(DnType::CommonName, "testbed-server");
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         self.issue(params)
     }
@@ -147,10 +119,7 @@ impl Pki {
         let issuer = Issuer::new(ca_params(), KeyPair::from_pem(&read(&self.key("ca"))?)?);
         let key = KeyPair::generate()?;
         let certificate = params.signed_by(&key, &issuer)?;
-        Ok(Pair {
-            certificate: certificate.pem(),
-            key: key.serialize_pem(),
-        })
+        Ok(Pair { certificate: certificate.pem(), key: key.serialize_pem() })
     }
 
     fn write(&self, name: &str, pair: &Pair) -> Result<()> {
@@ -163,9 +132,7 @@ impl Pki {
 /// The CA's parameters; a CA read back from its key signs with the same name.
 fn ca_params() -> CertificateParams {
     let mut params = CertificateParams::default();
-    params
-        .distinguished_name
-        .push(DnType::CommonName, "external-secrets-rs testbed CA");
+    params.distinguished_name.push(DnType::CommonName, "external-secrets-rs testbed CA");
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     params
@@ -177,12 +144,6 @@ fn read(path: &Path) -> Result<String> {
 
 /// Writes a file that its user alone can read.
 pub(crate) fn write_private(path: &Path, text: &str) -> Result<()> {
-    let open = fs::File::options()
-        .create(true)
-        .write(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(path);
-    open.and_then(|mut file| file.write_all(text.as_bytes()))
-        .map_err(Error::io("write", path))
+    let open = fs::File::options().create(true).write(true).truncate(true).mode(0o600).open(path);
+    open.and_then(|mut file| file.write_all(text.as_bytes())).map_err(Error::io("write", path))
 }

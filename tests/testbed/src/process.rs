@@ -32,42 +32,19 @@ impl Server {
     ///
     /// # Errors
     /// [`Error::Io`] where the log can't be written or the program can't be run.
-    pub fn spawn(
-        guard: &Arc<Guard>,
-        name: &'static str,
-        log: &str,
-        program: &Path,
-        args: &[String],
-    ) -> Result<Self> {
+    pub fn spawn(guard: &Arc<Guard>, name: &'static str, log: &str, program: &Path, args: &[String]) -> Result<Self> {
         let log = guard.dir().join(log).with_extension("log");
-        let out = File::options()
-            .create(true)
-            .append(true)
-            .open(&log)
-            .map_err(Error::io("write", &log))?;
+        let out = File::options().create(true).append(true).open(&log).map_err(Error::io("write", &log))?;
         let err = out.try_clone().map_err(Error::io("write", &log))?;
         let mut command = Command::new(program);
-        command
-            .args(args)
-            .current_dir(guard.dir())
-            .stdin(Stdio::null())
-            .stdout(out)
-            .stderr(err);
+        command.args(args).current_dir(guard.dir()).stdin(Stdio::null()).stdout(out).stderr(err);
         for (variable, _) in std::env::vars_os() {
-            if CONFIGURING
-                .iter()
-                .any(|prefix| variable.as_encoded_bytes().starts_with(prefix.as_bytes()))
-            {
+            if CONFIGURING.iter().any(|prefix| variable.as_encoded_bytes().starts_with(prefix.as_bytes())) {
                 command.env_remove(variable);
             }
         }
         let child = guard.spawn(&mut command)?;
-        Ok(Self {
-            name,
-            child,
-            log,
-            guard: Arc::clone(guard),
-        })
+        Ok(Self { name, child, log, guard: Arc::clone(guard) })
     }
 
     /// Waits until `probe` is well. A server that ends meanwhile is told at once, with the end of its log.
@@ -80,12 +57,7 @@ impl Server {
         mut probe: impl AsyncFnMut() -> Result<(), E>,
     ) -> Result<()> {
         let (name, log, child) = (self.name, self.log.clone(), &mut self.child);
-        let failed = |why: String| Error::Start {
-            process: name,
-            why,
-            tail: tail(&log),
-            log: log.clone(),
-        };
+        let failed = |why: String| Error::Start { process: name, why, tail: tail(&log), log: log.clone() };
         let answer = poll(name, within, async || {
             if let Ok(Some(status)) = child.try_wait() {
                 return Look::Never(failed(format!("ended at its start ({status})")));
@@ -97,9 +69,7 @@ impl Server {
         })
         .await;
         answer.map_err(|error| match error {
-            Error::TimedOut { last, .. } => {
-                failed(format!("did not answer within {within:?} ({last})"))
-            }
+            Error::TimedOut { last, .. } => failed(format!("did not answer within {within:?} ({last})")),
             other => other,
         })
     }
@@ -135,20 +105,14 @@ impl Drop for Server {
 fn tail(log: &Path) -> String {
     let text = fs::read_to_string(log).unwrap_or_default();
     let lines: Vec<_> = text.lines().collect();
-    lines
-        .iter()
-        .skip(lines.len().saturating_sub(TAIL))
-        .map(|line| format!("  {line}\n"))
-        .collect()
+    lines.iter().skip(lines.len().saturating_sub(TAIL)).map(|line| format!("  {line}\n")).collect()
 }
 
 /// Runs `start` with free ports, and again with others where one was taken in between.
 ///
 /// # Errors
 /// What `start` returned last.
-pub async fn on_free_ports<const N: usize, T>(
-    mut start: impl AsyncFnMut([u16; N]) -> Result<T>,
-) -> Result<T> {
+pub async fn on_free_ports<const N: usize, T>(mut start: impl AsyncFnMut([u16; N]) -> Result<T>) -> Result<T> {
     let mut tries = PORT_TRIES;
     loop {
         tries -= 1;
@@ -169,12 +133,8 @@ fn free_ports<const N: usize>() -> Result<[u16; N]> {
     let mut held = Vec::with_capacity(N);
     let mut ports = [0; N];
     for port in &mut ports {
-        let listener = std::net::TcpListener::bind(("127.0.0.1", 0))
-            .map_err(Error::io("listen on", "127.0.0.1"))?;
-        *port = listener
-            .local_addr()
-            .map_err(Error::io("listen on", "127.0.0.1"))?
-            .port();
+        let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).map_err(Error::io("listen on", "127.0.0.1"))?;
+        *port = listener.local_addr().map_err(Error::io("listen on", "127.0.0.1"))?.port();
         held.push(listener);
     }
     Ok(ports)

@@ -33,11 +33,7 @@ pub async fn track<T>(what: &str, work: impl Future<Output = Result<T>>) -> Resu
             Err(_) => say(&format!("  still at it after {}", length(start.elapsed()))),
         }
     };
-    let end = if result.is_ok() {
-        "done in"
-    } else {
-        "failed after"
-    };
+    let end = if result.is_ok() { "done in" } else { "failed after" };
     say(&format!("  {end} {}", length(start.elapsed())));
     result
 }
@@ -74,21 +70,14 @@ pub(crate) async fn run(
             return Ok(());
         }
         let output = fs::read_to_string(&log).unwrap_or_default();
-        Err(Error::Binary {
-            tool,
-            why: format!("{what} failed: {}", last_lines(&output)),
-        })
+        Err(Error::Binary { tool, why: format!("{what} failed: {}", last_lines(&output)) })
     })
     .await
 }
 
 fn last_lines(text: &str) -> String {
     let lines: Vec<_> = text.lines().collect();
-    lines
-        .iter()
-        .skip(lines.len().saturating_sub(12))
-        .map(|line| format!("\n  {line}"))
-        .collect()
+    lines.iter().skip(lines.len().saturating_sub(12)).map(|line| format!("\n  {line}")).collect()
 }
 
 /// `4m12s`, `0.3s`.

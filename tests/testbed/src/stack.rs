@@ -49,42 +49,25 @@ impl Running {
         }
         let (control_plane, openbao, pki) = started?;
         let stack = Stack {
-            kube: Kube::new(
-                control_plane.url.clone(),
-                control_plane.kubeconfig.clone(),
-                pki.clone(),
-            )?,
+            kube: Kube::new(control_plane.url.clone(), control_plane.kubeconfig.clone(), pki.clone())?,
             vault: openbao.vault().clone(),
             vault_tls_addr: openbao.tls_addr().to_owned(),
             bao: binaries.bao.clone(),
             controller_manager: binaries.kube_controller_manager.is_some(),
             pki,
         };
-        Ok(Self {
-            stack,
-            control_plane,
-            openbao,
-            guard,
-        })
+        Ok(Self { stack, control_plane, openbao, guard })
     }
 
-    async fn start_all(
-        guard: &Arc<Guard>,
-        binaries: &Binaries,
-    ) -> Result<(ControlPlane, OpenBao, Pki)> {
+    async fn start_all(guard: &Arc<Guard>, binaries: &Binaries) -> Result<(ControlPlane, OpenBao, Pki)> {
         let pki = Pki::create(guard.dir().join("pki"))?;
         let openbao = async {
-            let openbao =
-                OpenBao::start(guard, binaries.bao.clone(), &pki, Storage::Memory).await?;
+            let openbao = OpenBao::start(guard, binaries.bao.clone(), &pki, Storage::Memory).await?;
             openbao.vault().enable_kv(SHARED_KV, KvVersion::V2).await?;
-            openbao
-                .vault()
-                .enable_auth("approle", SHARED_APPROLE)
-                .await?;
+            openbao.vault().enable_auth("approle", SHARED_APPROLE).await?;
             Ok(openbao)
         };
-        let (control_plane, openbao) =
-            tokio::try_join!(ControlPlane::start(guard, &pki, binaries), openbao)?;
+        let (control_plane, openbao) = tokio::try_join!(ControlPlane::start(guard, &pki, binaries), openbao)?;
         Ok((control_plane, openbao, pki))
     }
 
@@ -126,19 +109,12 @@ impl Stack {
         let pki = Pki::open(PathBuf::from(variable(DIR)?).join("pki"));
         let kubeconfig = PathBuf::from(variable(DIR)?).join("kubeconfig");
         if !kubeconfig.is_file() {
-            let why = format!(
-                "{} is gone: that stack was taken down",
-                kubeconfig.display()
-            );
+            let why = format!("{} is gone: that stack was taken down", kubeconfig.display());
             return Err(Error::Environment { name: DIR, why });
         }
         Ok(Self {
             kube: Kube::new(variable(KUBE_URL)?, kubeconfig, pki.clone())?,
-            vault: Vault::new(
-                http::loopback(&pki)?,
-                variable(VAULT_ADDR)?,
-                variable(VAULT_TOKEN)?,
-            ),
+            vault: Vault::new(http::loopback(&pki)?, variable(VAULT_ADDR)?, variable(VAULT_TOKEN)?),
             vault_tls_addr: variable(VAULT_TLS_ADDR)?,
             bao: PathBuf::from(variable(BAO)?),
             controller_manager: variable(CONTROLLER_MANAGER)? == "true",
@@ -150,16 +126,8 @@ impl Stack {
     pub async fn alive_from_env() -> Option<Self> {
         let stack = Self::from_env().ok()?;
         // /version and not /readyz, which answers no JSON.
-        stack
-            .kube
-            .request(Method::GET, "/version", None)
-            .await
-            .ok()?;
-        stack
-            .vault
-            .request(Method::GET, "sys/health", None)
-            .await
-            .ok()?;
+        stack.kube.request(Method::GET, "/version", None).await.ok()?;
+        stack.vault.request(Method::GET, "sys/health", None).await.ok()?;
         Some(stack)
     }
 

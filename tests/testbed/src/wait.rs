@@ -39,11 +39,7 @@ where
         }
         // A look that returns at once is not cut off by a timeout of nothing: the clock is read too.
         if Instant::now() + REST > end {
-            return Err(Error::TimedOut {
-                what: what.to_owned(),
-                within,
-                last,
-            });
+            return Err(Error::TimedOut { what: what.to_owned(), within, last });
         }
         tokio::time::sleep(REST).await;
     }
@@ -83,10 +79,7 @@ where
     let start = Instant::now();
     while start.elapsed() < during {
         look().await.map_err(|seen| Error::Unexpected {
-            what: format!(
-                "{what} should hold for {during:?}, but after {:?}",
-                start.elapsed()
-            ),
+            what: format!("{what} should hold for {during:?}, but after {:?}", start.elapsed()),
             why: seen.to_string(),
         })?;
         tokio::time::sleep(REST).await;

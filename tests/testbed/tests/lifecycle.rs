@@ -1,10 +1,6 @@
 //! What a person at a command line meets: exit codes, and that nothing is left, whatever ended the testbed.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "what helps a test may fail as the test does"
-)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "what helps a test may fail as the test does")]
 
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use std::{
@@ -28,12 +24,7 @@ const END: Duration = Duration::from_secs(10);
 /// The testbed's binary, as if no stack were around us.
 fn testbed(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_testbed"));
-    command
-        .args(args)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true);
+    command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("TESTBED_")) {
         command.env_remove(name);
     }
@@ -50,35 +41,15 @@ struct Staying {
 impl Staying {
     async fn start(guard: &Guard) -> Self {
         let note = guard.dir().join("note");
-        let script = format!(
-            "echo $TESTBED_DIR $$ > {0}.new; mv {0}.new {0}; exec sleep 60",
-            note.display()
-        );
-        let testbed = testbed(&["exec", "--", "sh", "-c", &script])
-            .spawn()
-            .unwrap();
-        let text = wait_until("the command in the stack", START, async || {
-            fs::read_to_string(&note)
-        })
-        .await
-        .unwrap();
+        let script = format!("echo $TESTBED_DIR $$ > {0}.new; mv {0}.new {0}; exec sleep 60", note.display());
+        let testbed = testbed(&["exec", "--", "sh", "-c", &script]).spawn().unwrap();
+        let text = wait_until("the command in the stack", START, async || fs::read_to_string(&note)).await.unwrap();
         let (folder, command) = text.trim().split_once(' ').unwrap();
         let mut processes = children(testbed.id().unwrap());
-        assert!(
-            processes.contains(&command.parse().unwrap()),
-            "{processes:?} {text}"
-        );
-        assert_eq!(
-            processes.len(),
-            6,
-            "a guard, four servers, the command: {processes:?}"
-        );
+        assert!(processes.contains(&command.parse().unwrap()), "{processes:?} {text}");
+        assert_eq!(processes.len(), 6, "a guard, four servers, the command: {processes:?}");
         processes.extend(testbed.id());
-        Self {
-            folder: PathBuf::from(folder),
-            processes,
-            testbed,
-        }
+        Self { folder: PathBuf::from(folder), processes, testbed }
     }
 
     /// Waits until all processes and the folder are gone.
@@ -99,20 +70,11 @@ impl Staying {
 }
 
 fn children(parent: u32) -> Vec<u32> {
-    let output = std::process::Command::new("ps")
-        .args(["-A", "-o", "pid=,ppid="])
-        .output()
-        .unwrap();
+    let output = std::process::Command::new("ps").args(["-A", "-o", "pid=,ppid="]).output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
-    let pairs = text.lines().map(|line| {
-        line.split_whitespace()
-            .map(|word| word.parse::<u32>().unwrap())
-            .collect::<Vec<_>>()
-    });
-    pairs
-        .filter(|pair| pair[1] == parent)
-        .map(|pair| pair[0])
-        .collect()
+    let pairs =
+        text.lines().map(|line| line.split_whitespace().map(|word| word.parse::<u32>().unwrap()).collect::<Vec<_>>());
+    pairs.filter(|pair| pair[1] == parent).map(|pair| pair[0]).collect()
 }
 
 fn pid(id: u32) -> Pid {
@@ -157,15 +119,7 @@ async fn the_exit_code_is_the_commands_and_an_inner_exec_joins_the_outer_stack()
     assert_ne!(addresses[0], addresses[1]);
 
     let script = script.replace("exec --", "exec --no-controller-manager --");
-    let without = output_of(testbed(&[
-        "exec",
-        "--no-controller-manager",
-        "--",
-        "sh",
-        "-c",
-        &script,
-    ]))
-    .await;
+    let without = output_of(testbed(&["exec", "--no-controller-manager", "--", "sh", "-c", &script])).await;
     let addresses: Vec<_> = without.stdout.lines().collect();
     assert_eq!(addresses[0], addresses[1]);
     assert_eq!(without.code, Some(7));
@@ -178,10 +132,7 @@ struct Ended {
 }
 
 async fn output_of(mut command: Command) -> Ended {
-    let output = tokio::time::timeout(START, command.output())
-        .await
-        .unwrap()
-        .unwrap();
+    let output = tokio::time::timeout(START, command.output()).await.unwrap().unwrap();
     Ended {
         code: output.status.code(),
         stdout: String::from_utf8(output.stdout).unwrap(),
@@ -209,27 +160,10 @@ async fn a_server_that_fails_is_named_with_its_last_lines_and_its_log_stays() {
     command.env("KUBEBUILDER_ASSETS", &assets);
     let ended = output_of(command).await;
     assert_eq!(ended.code, Some(1));
-    assert!(
-        ended
-            .text
-            .contains("etcd ended at its start (exit status: 3)"),
-        "{}",
-        ended.text
-    );
-    assert!(
-        ended.text.contains("  no space left on device"),
-        "{}",
-        ended.text
-    );
-    let log = ended
-        .text
-        .lines()
-        .find_map(|line| line.strip_prefix("whole log: "))
-        .unwrap();
-    assert_eq!(
-        fs::read_to_string(log).unwrap(),
-        "no space left on device\n"
-    );
+    assert!(ended.text.contains("etcd ended at its start (exit status: 3)"), "{}", ended.text);
+    assert!(ended.text.contains("  no space left on device"), "{}", ended.text);
+    let log = ended.text.lines().find_map(|line| line.strip_prefix("whole log: ")).unwrap();
+    assert_eq!(fs::read_to_string(log).unwrap(), "no space left on device\n");
     fs::remove_dir_all(Path::new(log).parent().unwrap()).unwrap();
 }
 
@@ -238,9 +172,7 @@ async fn a_server_that_fails_is_named_with_its_last_lines_and_its_log_stays() {
 async fn a_taken_port_is_tried_again_with_another() {
     let guard = Guard::new().unwrap();
     let assets = guard.dir().join("assets");
-    let fetched = output_of(testbed(&["fetch", "--no-controller-manager"]))
-        .await
-        .stdout;
+    let fetched = output_of(testbed(&["fetch", "--no-controller-manager"])).await.stdout;
     let real = Path::new(fetched.lines().next().unwrap());
     let mark = guard.dir().join("mark");
     let fake = format!(
@@ -273,10 +205,8 @@ impl Builder {
                   until [ -e $FAST ]; do sleep 0.05; done\nprintf whole > $2";
         script(&path, "go", go);
         for name in ["rm", "sleep"] {
-            let real = ["/bin", "/usr/bin"]
-                .map(|folder| Path::new(folder).join(name))
-                .into_iter()
-                .find(|file| file.exists());
+            let real =
+                ["/bin", "/usr/bin"].map(|folder| Path::new(folder).join(name)).into_iter().find(|file| file.exists());
             std::os::unix::fs::symlink(real.unwrap(), path.join(name)).unwrap();
         }
         Self { guard }
@@ -304,14 +234,10 @@ impl Builder {
 
     async fn half_written(&self) {
         let half = self.target().with_file_name("unfinished").join("etcd");
-        wait_until(
-            "half of a binary",
-            START,
-            async || match fs::read_to_string(&half) {
-                Ok(text) if text == "half" => Ok(()),
-                other => Err(format!("{other:?}")),
-            },
-        )
+        wait_until("half of a binary", START, async || match fs::read_to_string(&half) {
+            Ok(text) if text == "half" => Ok(()),
+            other => Err(format!("{other:?}")),
+        })
         .await
         .unwrap();
     }
@@ -330,11 +256,7 @@ async fn an_interrupted_build_leaves_no_half_written_binary() {
     assert_eq!(second.code, Some(0), "{}", second.text);
     assert_eq!(fs::read_to_string(builder.target()).unwrap(), "whole");
     assert!(!builder.target().with_file_name("unfinished").exists());
-    assert!(
-        second.stdout.contains(builder.target().to_str().unwrap()),
-        "{}",
-        second.stdout
-    );
+    assert!(second.stdout.contains(builder.target().to_str().unwrap()), "{}", second.stdout);
     for told in [
         "etcd is version 3.4, the testbed needs 3.5: not used",
         "the release downloads can't be reached",
@@ -351,11 +273,7 @@ async fn two_testbeds_build_a_binary_once() {
     builder.half_written().await;
     let mut second = builder.fetch().spawn().unwrap();
     let mut lines = BufReader::new(second.stderr.take().unwrap()).lines();
-    while let Some(line) = tokio::time::timeout(START, lines.next_line())
-        .await
-        .unwrap()
-        .unwrap()
-    {
+    while let Some(line) = tokio::time::timeout(START, lines.next_line()).await.unwrap().unwrap() {
         if line == "testbed: another testbed is getting etcd: waiting for it" {
             break;
         }

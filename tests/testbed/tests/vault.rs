@@ -1,10 +1,6 @@
 //! What a test does to OpenBao, the shared one and its own. Needs one around it: `testbed exec -- cargo test -p testbed`.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "what helps a test may fail as the test does"
-)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "what helps a test may fail as the test does")]
 
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
@@ -30,10 +26,7 @@ async fn values_of_both_kv_versions() -> Test {
     assert_eq!(status(one.read("team/db").await), Some(404));
 
     let two = namespace.kv("two", KvVersion::V2).await?;
-    assert_eq!(
-        two.read_path("team/db"),
-        format!("{}/two/data/team/db", namespace.name())
-    );
+    assert_eq!(two.read_path("team/db"), format!("{}/two/data/team/db", namespace.name()));
     assert_eq!(two.write("team/db", json!({"user": "a"})).await?, 1);
     assert_eq!(two.write("team/db", json!({"user": "b"})).await?, 2);
     two.write_metadata("team/db", json!({"owner": "x"})).await?;
@@ -56,21 +49,12 @@ async fn roles_read_what_they_may_and_no_more() -> Test {
     let kv = namespace.kv("kv", KvVersion::V2).await?;
     kv.write("mine", json!({"a": "1"})).await?;
     kv.write("other", json!({"a": "1"})).await?;
-    let role = namespace
-        .reader(
-            &[&kv.read_path("mine")],
-            json!({"secret_id_num_uses": 2, "token_ttl": "60s"}),
-        )
-        .await?;
+    let role = namespace.reader(&[&kv.read_path("mine")], json!({"secret_id_num_uses": 2, "token_ttl": "60s"})).await?;
     let vault = stack.vault().login(&role).await?;
-    let get = async |vault: &Vault, path: &str| {
-        vault.request(Method::GET, &kv.read_path(path), None).await
-    };
+    let get = async |vault: &Vault, path: &str| vault.request(Method::GET, &kv.read_path(path), None).await;
     get(&vault, "mine").await?;
     assert_eq!(status(get(&vault, "other").await), Some(403));
-    let token = vault
-        .request(Method::GET, "auth/token/lookup-self", None)
-        .await?;
+    let token = vault.request(Method::GET, "auth/token/lookup-self", None).await?;
     assert_eq!(token["data"]["creation_ttl"], 60);
 
     stack.vault().revoke(vault.token()).await?;
@@ -82,20 +66,8 @@ async fn roles_read_what_they_may_and_no_more() -> Test {
     role.secret_id = stack.vault().new_secret_id(&role.mount, &role.name).await?;
     stack.vault().login(&role).await?;
     stack.vault().destroy_secret_id(&role).await?;
-    assert_eq!(
-        stack
-            .vault()
-            .login(&role)
-            .await
-            .map(drop)
-            .unwrap_err()
-            .status(),
-        Some(400)
-    );
-    let short = stack
-        .vault()
-        .create_token(&[namespace.name()], json!({"ttl": "3s"}))
-        .await?;
+    assert_eq!(stack.vault().login(&role).await.map(drop).unwrap_err().status(), Some(400));
+    let short = stack.vault().create_token(&[namespace.name()], json!({"ttl": "3s"})).await?;
     get(&stack.vault().with_token(short), "mine").await?;
     Ok(())
 }
@@ -107,14 +79,8 @@ async fn vault_namespaces_are_apart() -> Test {
     let inside = stack.vault().create_namespace(&name).await?;
     let kv = inside.enable_kv("kv", KvVersion::V2).await?;
     kv.write("a", json!({"b": "c"})).await?;
-    assert_eq!(
-        status(stack.vault().request(Method::GET, "kv/data/a", None).await),
-        Some(404)
-    );
-    stack
-        .vault()
-        .request(Method::GET, &format!("{name}/kv/data/a"), None)
-        .await?;
+    assert_eq!(status(stack.vault().request(Method::GET, "kv/data/a", None).await), Some(404));
+    stack.vault().request(Method::GET, &format!("{name}/kv/data/a"), None).await?;
     Ok(())
 }
 
@@ -123,9 +89,7 @@ async fn kubernetes_auth_reviews_tokens() -> Test {
     let stack = Stack::from_env()?;
     let namespace = stack.namespace("k8s-auth").await?;
     let name = namespace.name();
-    namespace
-        .apply("{apiVersion: v1, kind: ServiceAccount, metadata: {name: app}}")
-        .await?;
+    namespace.apply("{apiVersion: v1, kind: ServiceAccount, metadata: {name: app}}").await?;
     let review = format!(
         "{{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRoleBinding, metadata: {{name: {name}}},
            roleRef: {{apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: 'system:auth-delegator'}},
@@ -137,21 +101,14 @@ async fn kubernetes_auth_reviews_tokens() -> Test {
     let reviewer = stack.kube().token(name, "app", &[]).await?;
     let config = json!({"kubernetes_host": stack.kube().url(), "kubernetes_ca_cert": stack.pki().ca()?,
         "token_reviewer_jwt": reviewer});
-    vault
-        .request(Method::POST, &format!("auth/{name}/config"), Some(config))
-        .await?;
-    let role = json!({"bound_service_account_names": "app", "bound_service_account_namespaces": name, "audience": "vault"});
-    vault
-        .request(Method::POST, &format!("auth/{name}/role/app"), Some(role))
-        .await?;
+    vault.request(Method::POST, &format!("auth/{name}/config"), Some(config)).await?;
+    let role =
+        json!({"bound_service_account_names": "app", "bound_service_account_namespaces": name, "audience": "vault"});
+    vault.request(Method::POST, &format!("auth/{name}/role/app"), Some(role)).await?;
     let login = async |jwt: String| {
         vault
             .with_token("")
-            .request(
-                Method::POST,
-                &format!("auth/{name}/login"),
-                Some(json!({"role": "app", "jwt": jwt})),
-            )
+            .request(Method::POST, &format!("auth/{name}/login"), Some(json!({"role": "app", "jwt": jwt})))
             .await
     };
     let jwt = stack.kube().token(name, "app", &["vault"]).await?;
@@ -195,10 +152,7 @@ async fn an_openbao_of_ones_own_is_sealed_killed_and_restarted() -> Test {
     assert_eq!(bao.addr(), addr);
 
     bao.vault().enable_auth("approle", "approle").await?;
-    let role = bao
-        .vault()
-        .create_approle("approle", "app", json!({}))
-        .await?;
+    let role = bao.vault().create_approle("approle", "app", json!({})).await?;
     let before = bao.vault().logins().await?;
     bao.vault().login(&role).await?;
     assert_eq!(bao.vault().logins().await? - before, 1.0);
@@ -223,9 +177,6 @@ async fn the_proxy_stands_before_the_real_server() -> Test {
     assert_eq!(answer["data"]["data"], json!({"b": "c"}));
     proxy.always(Action::Truncate { keep: 20 });
     assert!(get().send().await?.text().await.is_err());
-    assert_eq!(
-        proxy.count_of("GET", &format!("/v1/{}", kv.read_path("a"))),
-        2
-    );
+    assert_eq!(proxy.count_of("GET", &format!("/v1/{}", kv.read_path("a"))), 2);
     Ok(())
 }

@@ -56,10 +56,7 @@ async fn make(guard: &Guard, releases: &Releases, tool: Tool, work: &Path) -> Re
     };
     other.map_err(|error| {
         tried.push(error.to_string());
-        Error::Binary {
-            tool: tool.name(),
-            why: tried.join("; "),
-        }
+        Error::Binary { tool: tool.name(), why: tried.join("; ") }
     })
 }
 
@@ -67,23 +64,16 @@ async fn make(guard: &Guard, releases: &Releases, tool: Tool, work: &Path) -> Re
 fn is_sensible(tool: Tool, file: &Path) -> bool {
     let (major, minor) = tool.oldest();
     let printed = Command::new(file).arg(tool.version_argument()).output();
-    let version = printed
-        .ok()
-        .and_then(|output| version_in(&String::from_utf8_lossy(&output.stdout)));
+    let version = printed.ok().and_then(|output| version_in(&String::from_utf8_lossy(&output.stdout)));
     match version {
         Some(version) if version >= (major, minor) => true,
         Some((own_major, own_minor)) => {
             let file = file.display();
-            say(&format!(
-                "{file} is version {own_major}.{own_minor}, the testbed needs {major}.{minor}: not used"
-            ));
+            say(&format!("{file} is version {own_major}.{own_minor}, the testbed needs {major}.{minor}: not used"));
             false
         }
         None => {
-            say(&format!(
-                "{} does not tell its version: not used",
-                file.display()
-            ));
+            say(&format!("{} does not tell its version: not used", file.display()));
             false
         }
     }
@@ -102,40 +92,26 @@ fn version_in(text: &str) -> Option<(u32, u32)> {
 /// The right to make this tool; freed by the operating system when we end, however we end.
 async fn lock(tool: Tool, folder: &Path) -> Result<File> {
     let path = folder.join("lock");
-    let file = File::options()
-        .create(true)
-        .append(true)
-        .open(&path)
-        .map_err(Error::io("write", &path))?;
+    let file = File::options().create(true).append(true).open(&path).map_err(Error::io("write", &path))?;
     let mut told = false;
-    poll(
-        &format!("another testbed to finish {}", tool.name()),
-        OTHERS_BUILD,
-        async || match file.try_lock() {
-            Ok(()) => Look::Done(()),
-            Err(TryLockError::WouldBlock) => {
-                if !std::mem::replace(&mut told, true) {
-                    say(&format!(
-                        "another testbed is getting {}: waiting for it",
-                        tool.name()
-                    ));
-                }
-                Look::NotYet("it still holds the lock".to_owned())
+    poll(&format!("another testbed to finish {}", tool.name()), OTHERS_BUILD, async || match file.try_lock() {
+        Ok(()) => Look::Done(()),
+        Err(TryLockError::WouldBlock) => {
+            if !std::mem::replace(&mut told, true) {
+                say(&format!("another testbed is getting {}: waiting for it", tool.name()));
             }
-            Err(TryLockError::Error(error)) => Look::Never(Error::io("lock", &path)(error)),
-        },
-    )
+            Look::NotYet("it still holds the lock".to_owned())
+        }
+        Err(TryLockError::Error(error)) => Look::Never(Error::io("lock", &path)(error)),
+    })
     .await?;
     Ok(file)
 }
 
 /// Puts a finished file into its place in one step, so the cache never shows a half-written one.
 fn install(file: &Path, target: &Path) -> Result<()> {
-    fs::set_permissions(file, fs::Permissions::from_mode(0o755))
-        .map_err(Error::io("make executable", file))?;
-    File::open(file)
-        .and_then(|file| file.sync_all())
-        .map_err(Error::io("sync", file))?;
+    fs::set_permissions(file, fs::Permissions::from_mode(0o755)).map_err(Error::io("make executable", file))?;
+    File::open(file).and_then(|file| file.sync_all()).map_err(Error::io("sync", file))?;
     fs::rename(file, target).map_err(Error::io("write", target))
 }
 
@@ -167,10 +143,7 @@ mod tests {
         for (printed, version) in [
             ("etcd Version: 3.4.23\nGit SHA: Not provided", Some((3, 4))),
             ("Kubernetes v1.36.3", Some((1, 36))),
-            (
-                "OpenBao v2.7.2 (9e0a0d3c), committed 2026-10-26T20:32:27Z",
-                Some((2, 7)),
-            ),
+            ("OpenBao v2.7.2 (9e0a0d3c), committed 2026-10-26T20:32:27Z", Some((2, 7))),
             ("command not found", None),
             ("", None),
         ] {

@@ -12,18 +12,10 @@ use std::{
 const LIMIT: Duration = Duration::from_secs(3000);
 
 /// Packages that hold the version of a Kubernetes binary. Unset, it calls itself v0.0.0 and gates features by that.
-const VERSION_PACKAGES: [&str; 2] = [
-    "k8s.io/component-base/version",
-    "k8s.io/client-go/pkg/version",
-];
+const VERSION_PACKAGES: [&str; 2] = ["k8s.io/component-base/version", "k8s.io/client-go/pkg/version"];
 
 /// Builds a tool into `work`.
-pub(super) async fn build(
-    guard: &Guard,
-    tool: Tool,
-    build: GoBuild,
-    work: &Path,
-) -> Result<PathBuf> {
+pub(super) async fn build(guard: &Guard, tool: Tool, build: GoBuild, work: &Path) -> Result<PathBuf> {
     let (name, version) = (tool.name(), tool.version());
     let go = on_this_machine("go").next().ok_or_else(|| Error::Binary {
         tool: name,
@@ -31,19 +23,11 @@ pub(super) async fn build(
               kube-controller-manager into a folder and set KUBEBUILDER_ASSETS to it"
             .to_owned(),
     })?;
-    let module = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("gotools")
-        .join(build.module);
+    let module = Path::new(env!("CARGO_MANIFEST_DIR")).join("gotools").join(build.module);
     let output = work.join(name);
     let mut command = Command::new(go);
     command
-        .args([
-            "build",
-            "-mod=readonly",
-            "-trimpath",
-            "-buildvcs=false",
-            "-ldflags",
-        ])
+        .args(["build", "-mod=readonly", "-trimpath", "-buildvcs=false", "-ldflags"])
         .arg(linker_flags(version))
         .arg("-o")
         .arg(&output)
@@ -52,28 +36,19 @@ pub(super) async fn build(
         .env("CGO_ENABLED", "0")
         .env("GOWORK", "off")
         .env("GOFLAGS", "");
-    let what = format!(
-        "building {name} {version} with go (about {}, once)",
-        build.about
-    );
+    let what = format!("building {name} {version} with go (about {}, once)", build.about);
     progress::run(guard, name, &what, &mut command, LIMIT).await?;
     Ok(output)
 }
 
 fn linker_flags(version: &str) -> String {
     let mut numbers = version.trim_start_matches('v').split('.');
-    let (major, minor) = (
-        numbers.next().unwrap_or_default(),
-        numbers.next().unwrap_or_default(),
-    );
+    let (major, minor) = (numbers.next().unwrap_or_default(), numbers.next().unwrap_or_default());
     let mut flags = "-s -w".to_owned();
     for package in VERSION_PACKAGES {
-        for (variable, value) in [
-            ("gitVersion", version),
-            ("gitMajor", major),
-            ("gitMinor", minor),
-            ("gitTreeState", "clean"),
-        ] {
+        for (variable, value) in
+            [("gitVersion", version), ("gitMajor", major), ("gitMinor", minor), ("gitTreeState", "clean")]
+        {
             flags.push_str(&format!(" -X {package}.{variable}={value}"));
         }
     }

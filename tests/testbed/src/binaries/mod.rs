@@ -56,13 +56,7 @@ impl Binaries {
 pub(crate) fn on_this_machine(name: &str) -> impl Iterator<Item = PathBuf> {
     let assets = std::env::var_os("KUBEBUILDER_ASSETS").map(PathBuf::from);
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let folders: Vec<_> = assets
-        .into_iter()
-        .chain(std::env::split_paths(&path))
-        .collect();
+    let folders: Vec<_> = assets.into_iter().chain(std::env::split_paths(&path)).collect();
     let name = name.to_owned();
-    folders
-        .into_iter()
-        .map(move |folder| folder.join(OsStr::new(&name)))
-        .filter(|file| file.is_file())
+    folders.into_iter().map(move |folder| folder.join(OsStr::new(&name))).filter(|file| file.is_file())
 }

@@ -82,10 +82,7 @@ impl Tool {
 
     /// Its place in the cache.
     pub(super) fn cached(self) -> Result<PathBuf> {
-        Ok(cache_dir()?
-            .join(self.name())
-            .join(self.version())
-            .join(self.name()))
+        Ok(cache_dir()?.join(self.name()).join(self.version()).join(self.name()))
     }
 
     /// Its official release for this machine, where there is one.
@@ -95,11 +92,7 @@ impl Tool {
         match (self, std::env::consts::OS) {
             (Self::KubeApiserver | Self::KubeControllerManager, "linux") => {
                 let url = format!("https://dl.k8s.io/{version}/bin/linux/{arch}/{name}");
-                Some(Release {
-                    sums: format!("{url}.sha256"),
-                    url,
-                    member: None,
-                })
+                Some(Release { sums: format!("{url}.sha256"), url, member: None })
             }
             (Self::Etcd, "linux") => {
                 let base = format!("https://github.com/etcd-io/etcd/releases/download/{version}");
@@ -112,8 +105,7 @@ impl Tool {
             }
             (Self::Bao, os @ ("linux" | "macos")) => {
                 let os = if os == "macos" { "darwin" } else { os };
-                let base =
-                    format!("https://github.com/openbao/openbao/releases/download/{version}");
+                let base = format!("https://github.com/openbao/openbao/releases/download/{version}");
                 let bare = version.trim_start_matches('v');
                 Some(Release {
                     url: format!("{base}/openbao_{bare}_{os}_{arch}.tar.gz"),
@@ -128,11 +120,9 @@ impl Tool {
     /// Its build from source, where there is one.
     pub(super) fn go_build(self) -> Option<GoBuild> {
         match self {
-            Self::Etcd => Some(GoBuild {
-                module: "etcd",
-                package: "go.etcd.io/etcd/server/v3",
-                about: "45 seconds on 2 cores",
-            }),
+            Self::Etcd => {
+                Some(GoBuild { module: "etcd", package: "go.etcd.io/etcd/server/v3", about: "45 seconds on 2 cores" })
+            }
             Self::KubeApiserver => Some(GoBuild {
                 module: "kubernetes",
                 package: "k8s.io/kubernetes/cmd/kube-apiserver",
@@ -153,16 +143,11 @@ impl Tool {
 /// # Errors
 /// [`Error::Environment`] where there is neither `XDG_CACHE_HOME` nor `HOME`.
 pub fn cache_dir() -> Result<PathBuf> {
-    let folder = |name| {
-        std::env::var_os(name)
-            .filter(|value| !value.is_empty())
-            .map(PathBuf::from)
-    };
+    let folder = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let base = folder("XDG_CACHE_HOME").or_else(|| folder("HOME").map(|home| home.join(".cache")));
     let base = base.ok_or(Error::Environment {
         name: "HOME",
-        why: "it is not set, so there is no place for a cache: set XDG_CACHE_HOME to a folder"
-            .to_owned(),
+        why: "it is not set, so there is no place for a cache: set XDG_CACHE_HOME to a folder".to_owned(),
     })?;
     Ok(base.join("external-secrets-rs").join("testbed"))
 }

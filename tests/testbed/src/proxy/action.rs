@@ -46,11 +46,7 @@ impl Action {
     /// An answer with a content type and a body.
     pub fn answer(status: u16, content_type: &str, body: impl Into<String>) -> Self {
         let headers = vec![("Content-Type".to_owned(), content_type.to_owned())];
-        Self::Answer {
-            status,
-            headers,
-            body: Bytes::from(body.into()),
-        }
+        Self::Answer { status, headers, body: Bytes::from(body.into()) }
     }
 
     /// An answer with JSON.
@@ -70,20 +66,13 @@ impl Action {
 
     /// 200 with a login page, as a portal or a proxy gives it.
     pub fn html() -> Self {
-        Self::answer(
-            200,
-            "text/html",
-            "<!doctype html><title>Sign in</title><h1>Sign in to continue</h1>",
-        )
+        Self::answer(200, "text/html", "<!doctype html><title>Sign in</title><h1>Sign in to continue</h1>")
     }
 
     /// 200 with a well-formed KV v2 answer of at least this many bytes: only a limit of size refuses it.
     pub fn huge(bytes: usize) -> Self {
         let value = "x".repeat(bytes);
-        Self::json(
-            200,
-            &serde_json::json!({"data": {"data": {"value": value}, "metadata": {"version": 1}}}),
-        )
+        Self::json(200, &serde_json::json!({"data": {"data": {"value": value}, "metadata": {"version": 1}}}))
     }
 
     /// One more header for an answer of ours, such as `Retry-After`; nothing for any other action.
@@ -114,11 +103,7 @@ pub(super) struct CutBody {
 
 impl CutBody {
     pub(super) fn new(bytes: Bytes, end: End) -> Self {
-        Self {
-            bytes: Some(bytes).filter(|bytes| !bytes.is_empty()),
-            end,
-            flushed: false,
-        }
+        Self { bytes: Some(bytes).filter(|bytes| !bytes.is_empty()), end, flushed: false }
     }
 }
 
@@ -126,10 +111,7 @@ impl Body for CutBody {
     type Data = Bytes;
     type Error = io::Error;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
         if let Some(bytes) = self.bytes.take() {
             return Poll::Ready(Some(Ok(Frame::data(bytes))));
         }
@@ -152,9 +134,7 @@ impl Body for CutBody {
 
     fn size_hint(&self) -> SizeHint {
         match self.end {
-            End::Whole => {
-                SizeHint::with_exact(self.bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
-            }
+            End::Whole => SizeHint::with_exact(self.bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
             _ => SizeHint::default(),
         }
     }

@@ -40,8 +40,7 @@ impl Seen {
 
     /// Whether it is a login, of any method and at any mount: `/v1/auth/<mount>/login` or `…/login/<user>`.
     pub fn is_login(&self) -> bool {
-        self.path.starts_with("/v1/auth/")
-            && (self.path.ends_with("/login") || self.path.contains("/login/"))
+        self.path.starts_with("/v1/auth/") && (self.path.ends_with("/login") || self.path.contains("/login/"))
     }
 
     /// A header's value.
@@ -76,11 +75,7 @@ impl Log {
         state.in_flight += 1;
         state.peak = state.peak.max(state.in_flight);
         state.requests.push(seen);
-        Entry {
-            state: Arc::clone(&self.0),
-            generation: state.generation,
-            index: state.requests.len() - 1,
-        }
+        Entry { state: Arc::clone(&self.0), generation: state.generation, index: state.requests.len() - 1 }
     }
 
     pub(super) fn requests(&self) -> Vec<Seen> {
@@ -88,11 +83,7 @@ impl Log {
     }
 
     pub(super) fn count(&self, meant: impl Fn(&Seen) -> bool) -> usize {
-        held(&self.0)
-            .requests
-            .iter()
-            .filter(|seen| meant(seen))
-            .count()
+        held(&self.0).requests.iter().filter(|seen| meant(seen)).count()
     }
 
     pub(super) fn peak(&self) -> usize {
@@ -105,12 +96,10 @@ impl Log {
         for seen in &state.requests {
             *counts.entry((&seen.path, &seen.method)).or_insert(0) += 1;
         }
-        counts
-            .iter()
-            .fold(String::new(), |mut text, ((path, method), count)| {
-                let _ = writeln!(text, "{count:6} {method} {path}");
-                text
-            })
+        counts.iter().fold(String::new(), |mut text, ((path, method), count)| {
+            let _ = writeln!(text, "{count:6} {method} {path}");
+            text
+        })
     }
 
     pub(super) fn reset(&self) {

@@ -71,15 +71,9 @@ impl Proxy {
             log: Log::default(),
         });
         let listener = listen(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
-        let addr = listener
-            .local_addr()
-            .map_err(Error::io("listen on", "127.0.0.1"))?;
+        let addr = listener.local_addr().map_err(Error::io("listen on", "127.0.0.1"))?;
         let listening = Some(tokio::spawn(serve(listener, Arc::clone(&shared))));
-        Ok(Self {
-            addr,
-            shared,
-            listening,
-        })
+        Ok(Self { addr, shared, listening })
     }
 
     /// `http://127.0.0.1:<port>`: what a store's `server` says.
@@ -88,11 +82,7 @@ impl Proxy {
     }
 
     /// From now on `action` is done to requests of which `applies` is true. Of several rules the newest counts.
-    pub fn rule(
-        &self,
-        applies: impl Fn(&Seen) -> bool + Send + Sync + 'static,
-        action: Action,
-    ) -> RuleId {
+    pub fn rule(&self, applies: impl Fn(&Seen) -> bool + Send + Sync + 'static, action: Action) -> RuleId {
         self.add(Box::new(applies), action, None)
     }
 
@@ -115,12 +105,7 @@ impl Proxy {
         let mut rules = held(&self.shared.rules);
         let id = RuleId(rules.next);
         rules.next += 1;
-        rules.rules.push(Rule {
-            id,
-            applies,
-            action,
-            times_left,
-        });
+        rules.rules.push(Rule { id, applies, action, times_left });
         id
     }
 
@@ -149,10 +134,7 @@ impl Proxy {
     /// [`Error::Io`] where somebody else has the port by now.
     pub async fn listen_again(&mut self) -> Result<()> {
         if self.listening.is_none() {
-            self.listening = Some(tokio::spawn(serve(
-                listen(self.addr).await?,
-                Arc::clone(&self.shared),
-            )));
+            self.listening = Some(tokio::spawn(serve(listen(self.addr).await?, Arc::clone(&self.shared))));
         }
         Ok(())
     }
@@ -205,11 +187,7 @@ impl Shared {
     /// The newest rule for this request; one with a number of times is used up by it.
     fn action(&self, seen: &Seen) -> Action {
         let mut rules = held(&self.rules);
-        let found = rules
-            .rules
-            .iter_mut()
-            .rev()
-            .find(|rule| rule.times_left != Some(0) && (rule.applies)(seen));
+        let found = rules.rules.iter_mut().rev().find(|rule| rule.times_left != Some(0) && (rule.applies)(seen));
         let Some(rule) = found else {
             return Action::Pass;
         };
@@ -232,15 +210,10 @@ impl Shared {
             Action::Truncate { keep } => self.pass(request, Some((keep, End::Break))).await,
             Action::Stall { keep } => self.pass(request, Some((keep, End::Hang))).await,
             Action::Hang => std::future::pending().await,
-            Action::Break => Err(Error::Unexpected {
-                what: "a rule".to_owned(),
-                why: "breaks the connection".to_owned(),
-            }),
-            Action::Answer {
-                status,
-                headers,
-                body,
-            } => {
+            Action::Break => {
+                Err(Error::Unexpected { what: "a rule".to_owned(), why: "breaks the connection".to_owned() })
+            }
+            Action::Answer { status, headers, body } => {
                 let mut response = Response::builder().status(status);
                 for (name, value) in &headers {
                     response = response.header(name, value);
@@ -255,39 +228,22 @@ impl Shared {
     }
 
     /// Passes a request on, and the answer back: whole, or cut after some bytes of a body whose length was promised.
-    async fn pass(
-        &self,
-        request: Request<Incoming>,
-        cut: Option<(usize, End)>,
-    ) -> Result<Response<CutBody>> {
+    async fn pass(&self, request: Request<Incoming>, cut: Option<(usize, End)>) -> Result<Response<CutBody>> {
         let Some(answer) = self.forward(request).await? else {
             // As any reverse proxy says it.
-            return whole(
-                Response::builder().status(502),
-                Bytes::from_static(b"bad gateway"),
-            );
+            return whole(Response::builder().status(502), Bytes::from_static(b"bad gateway"));
         };
         let mut response = Response::builder().status(answer.status());
-        for (name, value) in answer
-            .headers()
-            .iter()
-            .filter(|(name, _)| !PER_HOP.contains(name))
-        {
+        for (name, value) in answer.headers().iter().filter(|(name, _)| !PER_HOP.contains(name)) {
             response = response.header(name, value);
         }
         let url = answer.url().to_string();
-        let body = answer
-            .bytes()
-            .await
-            .map_err(|error| failed("the answer from", &url, &error))?;
+        let body = answer.bytes().await.map_err(|error| failed("the answer from", &url, &error))?;
         match cut {
             None => whole(response, body),
             Some((keep, end)) => {
                 let response = response.header(header::CONTENT_LENGTH, body.len());
-                finish(
-                    response,
-                    CutBody::new(body.slice(..keep.min(body.len())), end),
-                )
+                finish(response, CutBody::new(body.slice(..keep.min(body.len())), end))
             }
         }
     }
@@ -295,45 +251,24 @@ impl Shared {
     /// The server's answer, `None` where it gives none.
     async fn forward(&self, request: Request<Incoming>) -> Result<Option<reqwest::Response>> {
         let (parts, body) = request.into_parts();
-        let target = parts
-            .uri
-            .path_and_query()
-            .map_or("/", |target| target.as_str());
+        let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
         let url = format!("{}{target}", self.upstream);
-        let body = body
-            .collect()
-            .await
-            .map_err(|error| failed("the request to", &url, &error))?
-            .to_bytes();
+        let body = body.collect().await.map_err(|error| failed("the request to", &url, &error))?.to_bytes();
         let mut headers = parts.headers;
         for name in PER_HOP {
             headers.remove(name);
         }
-        Ok(self
-            .client
-            .request(parts.method, &url)
-            .headers(headers)
-            .body(body)
-            .send()
-            .await
-            .ok())
+        Ok(self.client.request(parts.method, &url).headers(headers).body(body).send().await.ok())
     }
 }
 
 /// Headers that each side of a proxy makes for itself.
-const PER_HOP: [header::HeaderName; 4] = [
-    header::HOST,
-    header::CONNECTION,
-    header::CONTENT_LENGTH,
-    header::TRANSFER_ENCODING,
-];
+const PER_HOP: [header::HeaderName; 4] =
+    [header::HOST, header::CONNECTION, header::CONTENT_LENGTH, header::TRANSFER_ENCODING];
 
 /// Breaks the connection; nobody reads the words but a debugger.
 fn failed(what: &str, url: &str, error: &dyn std::error::Error) -> Error {
-    Error::Unexpected {
-        what: format!("{what} {url}"),
-        why: error.to_string(),
-    }
+    Error::Unexpected { what: format!("{what} {url}"), why: error.to_string() }
 }
 
 fn whole(response: hyper::http::response::Builder, body: Bytes) -> Result<Response<CutBody>> {
@@ -341,16 +276,13 @@ fn whole(response: hyper::http::response::Builder, body: Bytes) -> Result<Respon
 }
 
 fn finish(response: hyper::http::response::Builder, body: CutBody) -> Result<Response<CutBody>> {
-    response.body(body).map_err(|error| Error::Unexpected {
-        what: "a rule's answer".to_owned(),
-        why: error.to_string(),
-    })
+    response
+        .body(body)
+        .map_err(|error| Error::Unexpected { what: "a rule's answer".to_owned(), why: error.to_string() })
 }
 
 async fn listen(addr: SocketAddr) -> Result<TcpListener> {
-    TcpListener::bind(addr)
-        .await
-        .map_err(Error::io("listen on", addr.to_string()))
+    TcpListener::bind(addr).await.map_err(Error::io("listen on", addr.to_string()))
 }
 
 /// Takes connections until it is aborted, which ends them all: they live in its `JoinSet`.
@@ -367,9 +299,7 @@ async fn serve(listener: TcpListener, shared: Arc<Shared>) {
         connections.spawn(async move {
             let service = service_fn(|request| shared.answer(request));
             // An error is a client that left or a rule that breaks the connection: both are meant.
-            let _ = hyper::server::conn::http1::Builder::new()
-                .serve_connection(TokioIo::new(stream), service)
-                .await;
+            let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
         });
     }
 }

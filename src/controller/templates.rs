@@ -1,0 +1,79 @@
+//! The templates of an ExternalSecret: their texts, read where they stand, and parsed once for as long as they stay.
+
+use crate::api::{Template, TemplateRef};
+use crate::controller::error::{ApiServerError, ReferenceError, SyncError};
+use crate::controller::index::SourceKind;
+use crate::controller::key::ObjectKey;
+use crate::controller::shared::Shared;
+use crate::sync::template::{Parsed, RenderError, Texts, pieces};
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::Api;
+use std::sync::Arc;
+
+/// The parsed templates of `spec`; `known` are those of the last sync, which serve on where no text changed.
+pub async fn templates(
+    shared: &Shared,
+    namespace: &Arc<str>,
+    spec: &Template,
+    known: Option<&Arc<Parsed>>,
+) -> Result<Arc<Parsed>, SyncError> {
+    let mut texts: Vec<Texts> = Vec::with_capacity(spec.template_from.len());
+    for from in &spec.template_from {
+        texts.push(match (&from.config_map, &from.secret) {
+            (Some(source), _) => config_map(shared, namespace, source).await?,
+            (None, Some(source)) => secret(shared, namespace, source).await?,
+            (None, None) => Texts::new(),
+        });
+    }
+    let pieces = pieces(spec, &texts)?;
+    match known.filter(|known| known.fits(&pieces)) {
+        Some(known) => Ok(known.clone()),
+        None => Ok(Arc::new(Parsed::new(&pieces)?)),
+    }
+}
+
+async fn config_map(shared: &Shared, namespace: &Arc<str>, source: &TemplateRef) -> Result<Texts, SyncError> {
+    shared.demand.config_maps.ready().await;
+    let object = ObjectKey::new(namespace.clone(), source.name.as_str());
+    let api: Api<ConfigMap> = Api::namespaced(shared.client.clone(), namespace);
+    let found = api.get_opt(&object.name).await;
+    let found = found.map_err(|error| ApiServerError::new("read", "ConfigMap", &object, &error))?;
+    let Some(found) = found else { return Err(missing(SourceKind::ConfigMap, object)) };
+    let mut data = found.data.unwrap_or_default();
+    texts(SourceKind::ConfigMap, object, source, |key| data.remove(key))
+}
+
+async fn secret(shared: &Shared, namespace: &Arc<str>, source: &TemplateRef) -> Result<Texts, SyncError> {
+    let object = ObjectKey::new(namespace.clone(), source.name.as_str());
+    let Some(found) = shared.secrets.get(&object, "").await? else { return Err(missing(SourceKind::Secret, object)) };
+    texts(SourceKind::Secret, object, source, |key| String::from_utf8(found.data.get(key)?.to_vec()).ok())
+}
+
+fn texts(
+    kind: SourceKind,
+    object: ObjectKey,
+    source: &TemplateRef,
+    mut text: impl FnMut(&str) -> Option<String>,
+) -> Result<Texts, SyncError> {
+    let mut texts = Texts::new();
+    for item in &source.items {
+        match text(&item.key) {
+            Some(text) => drop(texts.insert(item.key.clone(), text)),
+            None => {
+                let source = ReferenceError::NoKey { kind: kind.as_str(), object, key: item.key.clone() };
+                return Err(SyncError::TemplateFrom(source));
+            }
+        }
+    }
+    Ok(texts)
+}
+
+fn missing(kind: SourceKind, object: ObjectKey) -> SyncError {
+    SyncError::TemplateFrom(ReferenceError::NotFound { kind: kind.as_str(), object })
+}
+
+impl From<RenderError> for SyncError {
+    fn from(source: RenderError) -> Self {
+        Self::Template(Box::new(source))
+    }
+}

@@ -1,0 +1,309 @@
+//! `spec.target.template`: the Secret as templates make it.
+
+use crate::api::{DecodingStrategy, Template as Spec, TemplateMergePolicy, TemplateScope, TemplateTarget};
+use crate::sync::decode::{self, DecodeError};
+use crate::sync::keys::{self, KeyError, Values};
+use crate::sync::secret::Desired;
+use crate::sync::select::SecretValue;
+use crate::template::{Data, Limits, Template, TemplateError};
+use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use thiserror::Error;
+
+/// Why templates made no Secret. Names what stands in the templates, never a value.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum RenderError {
+    /// A template is wrong, or does not fit the values.
+    #[error(transparent)]
+    Template(#[from] TemplateError),
+    /// What a template made can't be a key.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// What should be keys and values is something else.
+    #[error("template {name:?} makes keys and values, so it has to yield a YAML map of strings, and does not")]
+    NotAMap {
+        /// The template's name.
+        name: String,
+    },
+    /// What a template made can't be decoded.
+    #[error("template {name:?}: {source}")]
+    Decode {
+        /// The template's name.
+        name: String,
+        /// Why.
+        source: DecodeError,
+    },
+    /// A label or annotation that is no text.
+    #[error("template {name:?} yields bytes that are no UTF-8 text, which a label or annotation can't hold")]
+    NotText {
+        /// The template's name.
+        name: String,
+    },
+    /// It makes something that a Secret does not have.
+    #[error(
+        "spec.target.template.templateFrom[{position}].target {target:?} is not supported; use Data, Labels or Annotations"
+    )]
+    Target {
+        /// Which entry.
+        position: usize,
+        /// What it says.
+        target: String,
+    },
+}
+
+impl RenderError {
+    /// Whether only an edit of the spec or of a template mends it.
+    pub fn is_hopeless(&self) -> bool {
+        match self {
+            Self::Template(error) => error.is_parse(),
+            Self::Target { .. } => true,
+            _ => false,
+        }
+    }
+}
+
+/// What a template makes.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Makes {
+    /// One value, under this key.
+    Value(String),
+    /// Keys and values, as YAML.
+    Map,
+}
+
+/// One template's text, with what it makes.
+#[derive(Debug, Clone)]
+pub struct Piece<'a> {
+    /// What errors call it.
+    pub name: String,
+    /// Which part of the Secret it makes.
+    pub target: TemplateTarget,
+    /// One value or many.
+    pub makes: Makes,
+    /// How what it makes is decoded.
+    pub decoding: DecodingStrategy,
+    /// Its text.
+    pub text: &'a str,
+}
+
+/// The texts of one `templateFrom` entry that stands in a ConfigMap or Secret, by their keys.
+pub type Texts = BTreeMap<String, String>;
+
+/// Every template of a spec in the order in which they apply: `templateFrom` first, then `data`, labels and annotations.
+/// `texts` holds, for each entry of `templateFrom`, what its ConfigMap or Secret holds.
+pub fn pieces<'a>(spec: &'a Spec, texts: &'a [Texts]) -> Result<Vec<Piece<'a>>, RenderError> {
+    let mut pieces = Vec::new();
+    for (position, from) in spec.template_from.iter().enumerate() {
+        let target = from
+            .template_target()
+            .ok_or_else(|| RenderError::Target { position, target: from.target.clone().unwrap_or_default() })?;
+        let decoding = from.values_decoding_strategy;
+        let items = [&from.config_map, &from.secret].into_iter().flatten().flat_map(|source| &source.items);
+        for item in items {
+            let Some(text) = texts.get(position).and_then(|texts| texts.get(&item.key)) else { continue };
+            let makes = match item.template_as {
+                TemplateScope::Values => Makes::Value(item.key.clone()),
+                TemplateScope::KeysAndValues => Makes::Map,
+            };
+            let name = format!("templateFrom[{position}].{}", item.key);
+            pieces.push(Piece { name, target, makes, decoding, text });
+        }
+        if let Some(text) = &from.literal {
+            let name = format!("templateFrom[{position}].literal");
+            pieces.push(Piece { name, target, makes: Makes::Map, decoding, text });
+        }
+    }
+    let metadata = &spec.metadata;
+    for (part, target, templates) in [
+        ("data", TemplateTarget::Data, &spec.data),
+        ("metadata.labels", TemplateTarget::Labels, &metadata.labels),
+        ("metadata.annotations", TemplateTarget::Annotations, &metadata.annotations),
+    ] {
+        pieces.extend(templates.iter().map(|(key, text)| Piece {
+            name: format!("{part}.{key}"),
+            target,
+            makes: Makes::Value(key.clone()),
+            decoding: DecodingStrategy::None,
+            text,
+        }));
+    }
+    Ok(pieces)
+}
+
+/// The templates of a spec, parsed: kept as long as their texts stay.
+#[derive(Debug)]
+pub struct Parsed {
+    fingerprint: u64,
+    templates: Vec<(Template, TemplateTarget, Makes, DecodingStrategy)>,
+}
+
+impl Parsed {
+    /// Parses each piece.
+    pub fn new(pieces: &[Piece<'_>]) -> Result<Self, RenderError> {
+        let parse = |piece: &Piece<'_>| {
+            let template = Template::parse(&piece.name, piece.text)?;
+            Ok((template, piece.target, piece.makes.clone(), piece.decoding))
+        };
+        let templates = pieces.iter().map(parse).collect::<Result<_, TemplateError>>()?;
+        Ok(Self { fingerprint: fingerprint(pieces), templates })
+    }
+
+    /// Whether these are the parsed form of `pieces`.
+    pub fn fits(&self, pieces: &[Piece<'_>]) -> bool {
+        self.fingerprint == fingerprint(pieces)
+    }
+}
+
+fn fingerprint(pieces: &[Piece<'_>]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    for piece in pieces {
+        (&piece.name, piece.target, &piece.makes, piece.decoding, piece.text).hash(&mut hasher);
+    }
+    hasher.finish()
+}
+
+/// The Secret that the templates make of `values`. With a template, labels and annotations are the template's alone.
+pub fn render(spec: &Spec, parsed: &Parsed, values: Values) -> Result<Desired, RenderError> {
+    let makes_nothing = spec.data.is_empty() && spec.template_from.is_empty();
+    let mut made = Made::default();
+    let data: Data<'_> = values.iter().map(|(key, value)| (key.as_str(), &**value)).collect();
+    for (template, target, makes, decoding) in &parsed.templates {
+        let rendered = template.render(&data, &Limits::default())?;
+        made.take(template.name(), *target, makes, *decoding, rendered)?;
+    }
+    drop(data);
+    let mut all = match spec.merge_policy {
+        TemplateMergePolicy::Merge => values,
+        TemplateMergePolicy::Replace if makes_nothing => values,
+        TemplateMergePolicy::Replace => Values::new(),
+    };
+    all.extend(made.data);
+    Ok(Desired {
+        labels: made.labels,
+        annotations: made.annotations,
+        type_: spec.type_.clone().filter(|type_| !type_.is_empty()),
+        finalizers: spec.metadata.finalizers.clone(),
+        data: keys::check(all)?,
+    })
+}
+
+#[derive(Default)]
+struct Made {
+    data: Values,
+    labels: BTreeMap<String, String>,
+    annotations: BTreeMap<String, String>,
+}
+
+impl Made {
+    fn take(
+        &mut self,
+        name: &str,
+        target: TemplateTarget,
+        makes: &Makes,
+        decoding: DecodingStrategy,
+        rendered: Vec<u8>,
+    ) -> Result<(), RenderError> {
+        let entries: Vec<(String, Vec<u8>)> = match makes {
+            Makes::Value(key) => vec![(key.clone(), rendered)],
+            Makes::Map => map(name, &rendered)?,
+        };
+        for (key, value) in entries {
+            let refused = |source| RenderError::Decode { name: name.to_owned(), source };
+            let value = decode::decode(decoding, SecretValue::new(value)).map_err(refused)?;
+            match target {
+                TemplateTarget::Data => drop(self.data.insert(key, value)),
+                TemplateTarget::Labels => drop(self.labels.insert(key, text(name, &value)?)),
+                TemplateTarget::Annotations => drop(self.annotations.insert(key, text(name, &value)?)),
+            }
+        }
+        Ok(())
+    }
+}
+
+fn text(name: &str, value: &SecretValue) -> Result<String, RenderError> {
+    String::from_utf8(value.to_vec()).map_err(|_| RenderError::NotText { name: name.to_owned() })
+}
+
+/// A YAML map of scalars, as rendered. Nothing at all is an empty map.
+fn map(name: &str, rendered: &[u8]) -> Result<Vec<(String, Vec<u8>)>, RenderError> {
+    let refused = || RenderError::NotAMap { name: name.to_owned() };
+    let text = std::str::from_utf8(rendered).map_err(|_| refused())?;
+    if text.trim().is_empty() {
+        return Ok(Vec::new());
+    }
+    let entries: BTreeMap<String, String> = serde_saphyr::from_str(text).map_err(|_| refused())?;
+    Ok(entries.into_iter().map(|(key, value)| (key, value.into_bytes())).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn made(spec: serde_json::Value, texts: &[Texts]) -> Result<Desired, RenderError> {
+        let spec: Spec = serde_json::from_value(spec).unwrap();
+        let values = [("user", "admin"), ("password", "s3cret")];
+        let values = values.map(|(key, text)| (key.to_owned(), SecretValue::new(text.as_bytes().to_vec())));
+        let parsed = Parsed::new(&pieces(&spec, texts)?)?;
+        render(&spec, &parsed, Values::from(values))
+    }
+
+    fn data(desired: &Desired) -> Vec<(&str, &str)> {
+        let text = |value| std::str::from_utf8(value).unwrap();
+        desired.data.iter().map(|(key, value)| (key.as_str(), text(&**value))).collect()
+    }
+
+    #[test]
+    fn data_is_what_the_templates_make_or_is_laid_over_the_values() {
+        let url = json!({"url": "db://{{ .user }}:{{ .password }}@h"});
+        let desired = made(json!({"data": url, "type": "Opaque"}), &[]).unwrap();
+        assert_eq!(data(&desired), [("url", "db://admin:s3cret@h")]);
+        assert_eq!(desired.type_.as_deref(), Some("Opaque"));
+        let desired = made(json!({"mergePolicy": "Merge", "data": {"user": "{{ .user | upper }}"}}), &[]).unwrap();
+        assert_eq!(data(&desired), [("password", "s3cret"), ("user", "ADMIN")]);
+        let desired = made(json!({"type": "kubernetes.io/basic-auth"}), &[]).unwrap();
+        assert_eq!(data(&desired), [("password", "s3cret"), ("user", "admin")], "no template of data: the values");
+    }
+
+    #[test]
+    fn labels_and_annotations_are_templates_too() {
+        let spec =
+            json!({"metadata": {"labels": {"for": "{{ .user }}"}, "annotations": {"a": "x"}, "finalizers": ["f/x"]}});
+        let desired = made(spec, &[]).unwrap();
+        assert_eq!(desired.labels.get("for").map(String::as_str), Some("admin"));
+        assert_eq!(desired.annotations.get("a").map(String::as_str), Some("x"));
+        assert_eq!(desired.finalizers, ["f/x"]);
+    }
+
+    #[test]
+    fn template_from_makes_values_and_maps_and_data_wins() {
+        let spec = json!({
+            "templateFrom": [
+                {"configMap": {"name": "c", "items": [{"key": "config.ini"}, {"key": "all", "templateAs": "KeysAndValues"}]}},
+                {"literal": "team: {{ .user }}\n", "target": "Labels"},
+            ],
+            "data": {"a": "data"},
+        });
+        let texts = Texts::from([
+            ("config.ini".to_owned(), "user={{ .user }}".to_owned()),
+            ("all".to_owned(), "a: from\nb: \"{{ .password }}\"\nc: 1\n".to_owned()),
+        ]);
+        let desired = made(spec, &[texts, Texts::new()]).unwrap();
+        assert_eq!(data(&desired), [("a", "data"), ("b", "s3cret"), ("c", "1"), ("config.ini", "user=admin")]);
+        assert_eq!(desired.labels.get("team").map(String::as_str), Some("admin"));
+    }
+
+    #[test]
+    fn errors_say_which_template_and_hold_no_value() {
+        let error = made(json!({"data": {"url": "{{ .nope }}"}}), &[]).unwrap_err();
+        assert!(error.to_string().contains("data.url"), "{error}");
+        assert!(!error.is_hopeless());
+        let error = made(json!({"data": {"url": "{{ .user"}}), &[]).unwrap_err();
+        assert!(error.is_hopeless(), "{error}");
+        let error = made(json!({"templateFrom": [{"literal": "- {{ .password }}"}]}), &[]).unwrap_err();
+        assert!(matches!(error, RenderError::NotAMap { .. }));
+        assert!(!error.to_string().contains("s3cret"));
+        let error = made(json!({"templateFrom": [{"literal": "a: b", "target": "spec.x"}]}), &[]).unwrap_err();
+        assert!(error.is_hopeless());
+    }
+}
