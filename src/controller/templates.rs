@@ -40,13 +40,14 @@ async fn config_map(shared: &Shared, namespace: &Arc<str>, source: &TemplateRef)
     let found = found.map_err(|error| ApiServerError::new("read", "ConfigMap", &object, &error))?;
     let Some(found) = found else { return Err(missing(SourceKind::ConfigMap, object)) };
     let mut data = found.data.unwrap_or_default();
-    texts(SourceKind::ConfigMap, object, source, |key| data.remove(key))
+    texts(SourceKind::ConfigMap, object, source, |key| data.remove(key)).map_err(SyncError::TemplateFrom)
 }
 
 async fn secret(shared: &Shared, namespace: &Arc<str>, source: &TemplateRef) -> Result<Texts, SyncError> {
     let object = ObjectKey::new(namespace.clone(), source.name.as_str());
     let Some(found) = shared.secrets.get(&object, "").await? else { return Err(missing(SourceKind::Secret, object)) };
-    texts(SourceKind::Secret, object, source, |key| String::from_utf8(found.data.get(key)?.to_vec()).ok())
+    let text = |key: &str| String::from_utf8(found.data.get(key)?.to_vec()).ok();
+    texts(SourceKind::Secret, object, source, text).map_err(SyncError::TemplateFrom)
 }
 
 fn texts(
@@ -54,14 +55,13 @@ fn texts(
     object: ObjectKey,
     source: &TemplateRef,
     mut text: impl FnMut(&str) -> Option<String>,
-) -> Result<Texts, SyncError> {
+) -> Result<Texts, ReferenceError> {
     let mut texts = Texts::new();
     for item in &source.items {
         match text(&item.key) {
             Some(text) => drop(texts.insert(item.key.clone(), text)),
             None => {
-                let source = ReferenceError::NoKey { kind: kind.as_str(), object, key: item.key.clone() };
-                return Err(SyncError::TemplateFrom(source));
+                return Err(ReferenceError::NoKey { kind: kind.as_str(), object, key: item.key.clone() });
             }
         }
     }

@@ -47,7 +47,7 @@ pub struct SourceError {
     /// Where it was read; empty where that does not matter.
     pub path: String,
     /// What is wrong.
-    pub problem: Problem,
+    pub problem: Box<Problem>,
 }
 
 /// What is wrong with a source.
@@ -88,7 +88,7 @@ fn at(path: &str) -> String {
 impl SourceError {
     /// Whether only an edit of the spec mends it; what is missing in Vault may appear there.
     pub fn is_hopeless(&self) -> bool {
-        matches!(&self.problem, Problem::Rewrite(error) if !matches!(error, RewriteError::Priority(_) | RewriteError::Conflict(_) | RewriteError::Key(_) | RewriteError::NotAnObject(_)))
+        matches!(&*self.problem, Problem::Rewrite(error) if !matches!(error, RewriteError::Priority(_) | RewriteError::Conflict(_) | RewriteError::Key(_) | RewriteError::NotAnObject(_)))
     }
 }
 
@@ -104,7 +104,8 @@ pub fn collect<'a>(
             continue;
         }
         let values = values(source, answer);
-        let failed = |problem| SourceError { place: source.place.clone(), path: path.to_owned(), problem };
+        let failed =
+            |problem| SourceError { place: source.place.clone(), path: path.to_owned(), problem: Box::new(problem) };
         collected.data.extend(values.map_err(failed)?);
     }
     Ok(collected)
