@@ -4,7 +4,7 @@ use crate::api::{CreationPolicy, DeletionPolicy, ExternalSecret, ExternalSecretS
 use crate::controller::apply::{self, Applied, Change, Known};
 use crate::controller::coexistence;
 use crate::controller::deletion;
-use crate::controller::error::SyncError;
+use crate::controller::error::{StoreError, SyncError};
 use crate::controller::gather::gather;
 use crate::controller::index::{Job, Seen};
 use crate::controller::key::{Id, ObjectKey, StoreKey};
@@ -13,7 +13,7 @@ use crate::controller::observed::{Observed, revision};
 use crate::controller::queue::Lane;
 use crate::controller::report::report;
 use crate::controller::shared::Shared;
-use crate::controller::{status, templates};
+use crate::controller::{secret_store, status, templates};
 use crate::sync::due::{self, Due};
 use crate::sync::plan::{Policy, TargetError, is_as_left, is_made_by};
 use crate::sync::secret::{Desired, Origin};
@@ -202,11 +202,16 @@ async fn conclude(
         }
         Err(error) => {
             memory.failed(error.is_hopeless());
+            secret_store::doubt(shared, &error);
             Err(error)
         }
     };
-    let told = report(shared, &object, &target.name, &result, &mut memory).await;
     let mut next = due::next(schedule, &memory.last);
+    if is_too_early(&result, &memory) {
+        shared.index.lock().finish(id, memory);
+        return next;
+    }
+    let told = report(shared, &object, &target.name, &result, &mut memory).await;
     if let Err(error) = told
         && !error.is_not_found()
     {
@@ -217,6 +222,13 @@ async fn conclude(
     }
     shared.index.lock().finish(id, memory);
     next
+}
+
+/// Manifests that are applied together come in any order: a store that is not there yet has until the second try, or until
+/// it comes, before anybody is told that it is missing.
+fn is_too_early(result: &Result<Applied, SyncError>, memory: &Memory) -> bool {
+    let is_missing = matches!(result, Err(SyncError::Store { source: StoreError::NotFound, .. }));
+    is_missing && memory.last.failures == 1 && memory.reported.ready.is_none()
 }
 
 /// What a target that differs from what we knew turns out to be.

@@ -5,9 +5,10 @@ use crate::api::{
     ClusterSecretStore, ConditionReason, ConditionStatus, ConditionType, SecretStore, SecretStoreStatus, StoreKind,
     names,
 };
-use crate::controller::error::{ApiServerError, StoreError};
+use crate::controller::error::{ApiServerError, StoreError, SyncError};
 use crate::controller::index::{Checked, StoreEntry};
 use crate::controller::key::{ObjectKey, StoreKey};
+use crate::controller::queue::Lane;
 use crate::controller::shared::Shared;
 use crate::controller::{status, wake};
 use crate::sync::due::{self, Schedule};
@@ -50,6 +51,17 @@ pub async fn reconcile(shared: &Shared, key: &StoreKey) -> Option<Instant> {
     let failures = told.map_or(1, |status| shared.index.lock().validated(key, checked(status)));
     let wait = if failures == 0 { interval(shared, &store) } else { due::retry_after(schedule, failures) };
     Some(Instant::now() + wait)
+}
+
+/// Has a store checked that failed for an ExternalSecret as a whole and says that it is well: people look there first. It
+/// costs Vault nothing, since its session knows by then.
+pub fn doubt(shared: &Shared, error: &SyncError) {
+    let SyncError::Store { store: key, source: StoreError::Vault(_) } = error else { return };
+    let status = shared.index.lock().store(key).map(|store| store.status.clone());
+    let ready = status.as_ref().and_then(|status| find_condition(&status.conditions, ConditionType::Ready));
+    if ready.is_some_and(|ready| ready.status == ConditionStatus::True) {
+        shared.store_queue.push(key.clone(), Lane::Urgent);
+    }
 }
 
 /// Wakes whoever waited for the store, if it was not known to be well: one that is checked again and found as it was mends

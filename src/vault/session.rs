@@ -97,8 +97,9 @@ impl Session {
     }
 
     /// Proves that the session can work: logs in where no token lives, else asks the server about the one there is,
-    /// unless the server accepted it within the last minute.
+    /// unless the server accepted it within the last minute. Fails at once where the server is known to be down.
     pub async fn validate(&self) -> Result<(), VaultError> {
+        self.tokens.server.check()?;
         let token = match self.tokens.current() {
             Some(token) if token.is_limited() => return Ok(()),
             Some(token) => token,

@@ -111,6 +111,9 @@ fn advice(error: &rustls::Error) -> &'static str {
             CertificateError::UnknownIssuer => {
                 "its certificate is signed by an unknown CA; give the CA in the store's caBundle or caProvider"
             }
+            CertificateError::BadSignature => {
+                "its certificate names a CA that the store's caBundle or caProvider has, but is signed with another key; give the CA that signed it"
+            }
             CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
                 "its certificate has expired; renew it"
             }
