@@ -2,42 +2,46 @@
 
 use crate::api::{ExternalSecretSpec, names};
 use crate::controller::error::SyncError;
-use crate::controller::gather::gather;
 use crate::controller::index::Job;
 use crate::controller::key::{Id, StoreKey};
 use crate::controller::shared::Shared;
-use crate::sync::collect::Collected;
-use crate::vault::Urgency;
+use crate::sync::brake::Verdict;
+use crate::sync::spec;
 use jiff::{SignedDuration, Timestamp};
 use std::time::{Duration, Instant};
 
-/// Between the two looks. Others of a herd are found meanwhile.
-const SECOND_LOOK: Duration = Duration::from_secs(2);
+/// When a source that is gone is looked at again. Nobody waits here meanwhile: each place belongs to the next of a herd.
+pub const LOOK_AGAIN: Duration = Duration::from_secs(2);
 
-/// Looks again at a source that is gone. Where it still is, and no herd goes with it, that is what is answered; where it is
-/// back, its data.
-pub async fn confirm(
-    shared: &Shared,
-    id: Id,
-    job: &Job,
-    spec: &ExternalSecretSpec,
-    collected: Collected,
-) -> Result<Collected, SyncError> {
-    let namespace = &job.object.key.namespace;
-    let Some(store) = spec.secret_store_ref.as_ref().map(|store| StoreKey::referred(store, namespace)) else {
-        return Ok(collected);
-    };
-    shared.brake.lock().found_gone(store.clone(), id, Instant::now());
-    tokio::time::sleep(SECOND_LOOK).await;
-    let again = gather(&shared.stores, namespace, spec, Urgency::Urgent).await?;
-    if !again.is_all_gone() || is_confirmed(job, Timestamp::now()) {
-        return Ok(again);
+/// Whether the target may go: its source was found gone before too, and no herd goes with it or a person said that it may.
+pub fn confirm(shared: &Shared, id: Id, job: &Job, spec: &ExternalSecretSpec) -> Result<(), SyncError> {
+    let stores = stores(job, spec);
+    let now = Instant::now();
+    let verdicts = stores.iter().map(|store| {
+        let targets = shared.index.lock().dependents(store);
+        (shared.brake.lock().found_gone(store.clone(), id, targets, now), store)
+    });
+    match verdicts.max() {
+        Some((Verdict::LookAgain, _)) => Err(SyncError::LookAgain),
+        Some((Verdict::Hold, store)) if !is_confirmed(job, Timestamp::now()) => {
+            Err(SyncError::Braked { store: store.clone(), name: job.object.key.name.to_string() })
+        }
+        Some((Verdict::Hold, _)) => {
+            settled(shared, id, job, spec);
+            Ok(())
+        }
+        Some((Verdict::Go, _)) | None => Ok(()),
     }
-    let targets = shared.index.lock().dependents(&store);
-    match shared.brake.lock().permits(&store, targets, Instant::now()) {
-        true => Ok(again),
-        false => Err(SyncError::Braked { store, name: job.object.key.name.to_string() }),
-    }
+}
+
+/// The source is there, or the target went by a person's word: it is no part of a herd.
+pub fn settled(shared: &Shared, id: Id, job: &Job, spec: &ExternalSecretSpec) {
+    let mut brake = shared.brake.lock();
+    stores(job, spec).iter().for_each(|store| brake.settled(store, &id));
+}
+
+fn stores(job: &Job, spec: &ExternalSecretSpec) -> Vec<StoreKey> {
+    spec::stores(spec).into_iter().map(|store| StoreKey::referred(store, &job.object.key.namespace)).collect()
 }
 
 /// A person's word counts on the day that it names, and on the next, so that it ends by itself.

@@ -60,6 +60,9 @@ pub enum SyncError {
     /// The API server refused or failed.
     #[error(transparent)]
     ApiServer(#[from] ApiServerError),
+    /// Its source is gone, for the first time: nothing is decided, and nothing is told.
+    #[error("the source is gone from Vault; it is looked at again before the secret is deleted")]
+    LookAgain,
     /// Its source is gone, and so are many others'.
     #[error(
         "the source is gone from Vault, and so are so many others of {store} within a minute that nothing is deleted; if it is meant: kubectl annotate externalsecret {name} {CONFIRM}=$(date -u +%F)"

@@ -117,10 +117,13 @@ async fn sync(
     urgency: Urgency,
 ) -> Result<Synced, SyncError> {
     spec::check(spec)?;
-    let mut collected = gather(&shared.stores, &job.object.key.namespace, spec, urgency).await?;
+    let collected = gather(&shared.stores, &job.object.key.namespace, spec, urgency).await?;
     let follows = spec.target.deletion_policy == DeletionPolicy::Delete;
-    if follows && collected.is_all_gone() && job.target != Seen::Absent {
-        collected = deletion::confirm(shared, id, job, spec, collected).await?;
+    match follows && collected.is_all_gone() {
+        true if job.target != Seen::Absent => deletion::confirm(shared, id, job, spec)?,
+        true => {}
+        false if follows => deletion::settled(shared, id, job, spec),
+        false => {}
     }
     // Known for certain only now that every store is open.
     if shared.index.lock().is_credential(target) {
@@ -182,10 +185,14 @@ async fn conclude(
     result: Result<Synced, SyncError>,
     started: Instant,
 ) -> Option<Instant> {
-    if let Err(SyncError::ApiServer(error)) = &result
-        && error.is_namespace_terminating()
-    {
-        return None;
+    match &result {
+        Err(SyncError::ApiServer(error)) if error.is_namespace_terminating() => return None,
+        // Nothing is told or counted, and it counts as untried, so that it is due by then.
+        Err(SyncError::LookAgain) => {
+            shared.index.lock().finish(id, Memory { tried: None, ..job.memory });
+            return Some(Instant::now() + deletion::LOOK_AGAIN);
+        }
+        _ => {}
     }
     let Job { object, mut memory, .. } = job;
     memory.tried = Some(hash_of(&object.version));
