@@ -41,7 +41,7 @@ pub async fn gather(
         let (answer, path) = answers.get(*position)?;
         Some((source, answer, path.as_str()))
     });
-    Ok(collect(triples)?)
+    Ok(collect(triples, policy)?)
 }
 
 /// Each distinct question once, and for each source which of them is its own.

@@ -1,5 +1,6 @@
 //! From what Vault answered to the data of the Secret: every value, or the first error.
 
+use crate::api::DeletionPolicy;
 use crate::sync::decode::{self, DecodeError};
 use crate::sync::keys::{self, KeyError, Values};
 use crate::sync::rewrite::{RewriteError, rewrite};
@@ -62,6 +63,9 @@ pub enum Problem {
     /// What was read can't be taken apart as asked.
     #[error("{0}")]
     Select(#[from] SelectError),
+    /// It is all there, and it is empty.
+    #[error("nothing was found, so the Secret is left as it is; correct the entry, or set deletionPolicy to let the Secret follow")]
+    Nothing,
     /// A key can't be used.
     #[error(transparent)]
     Key(#[from] KeyError),
@@ -93,22 +97,41 @@ impl SourceError {
 }
 
 /// The data that `sources` ask for, in their order: later ones win. Each comes with its answer and the path that it was
-/// read at. What is gone is passed over where `may_be_gone`; else the caller has made an error of it before.
+/// read at. What is gone, or found nothing, is passed over where the policy lets the Secret follow; where it does not, no
+/// data at all is an error, for it would empty the Secret.
 pub fn collect<'a>(
     sources: impl IntoIterator<Item = (&'a Source<'a>, &'a Answer, &'a str)>,
+    policy: DeletionPolicy,
 ) -> Result<Collected, SourceError> {
     let mut collected = Collected::default();
+    let mut first = None;
     for (source, answer, path) in sources {
-        if let Answer::Gone(_) = answer {
+        first = first.or(Some((source, path)));
+        if is_gone(answer) {
             collected.gone.push(source.place.clone());
             continue;
         }
         let values = values(source, answer);
-        let failed =
-            |problem| SourceError { place: source.place.clone(), path: path.to_owned(), problem: Box::new(problem) };
-        collected.data.extend(values.map_err(failed)?);
+        collected.data.extend(values.map_err(|problem| error(source, path, problem))?);
     }
-    Ok(collected)
+    match first {
+        Some((source, path)) if policy == DeletionPolicy::Retain && collected.data.is_empty() => {
+            Err(error(source, path, Problem::Nothing))
+        }
+        _ => Ok(collected),
+    }
+}
+
+fn is_gone(answer: &Answer) -> bool {
+    match answer {
+        Answer::Gone(_) => true,
+        Answer::Found(found) => found.is_empty(),
+        Answer::Secret(_) | Answer::Metadata(_) => false,
+    }
+}
+
+fn error(source: &Source<'_>, path: &str, problem: Problem) -> SourceError {
+    SourceError { place: source.place.clone(), path: path.to_owned(), problem: Box::new(problem) }
 }
 
 fn values(source: &Source<'_>, answer: &Answer) -> Result<Values, Problem> {

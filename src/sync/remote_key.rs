@@ -45,7 +45,7 @@ pub enum RemoteKeyError {
     },
     /// Metadata exists in KV v2 only.
     #[error(
-        "the store's mount is KV v1, which has no metadata; remove metadataPolicy: Fetch, or set the store's version to v2"
+        "the store's mount is KV v1, which has no metadata; remove metadataPolicy: Fetch or find.tags, or set the store's version to v2"
     )]
     NoMetadata,
 }
