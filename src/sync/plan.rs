@@ -2,7 +2,7 @@
 
 use crate::api::{CreationPolicy, names};
 use crate::sync::keys::Values;
-use crate::sync::secret::{Desired, Origin, Standing};
+use crate::sync::secret::{Desired, Origin, Standing, hash_of};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -142,9 +142,10 @@ pub enum TargetError {
 }
 
 impl TargetError {
-    /// Whether time may mend it; otherwise only a change of a spec or of the Secret does.
+    /// Whether time may mend it (a finalizer is removed, a source comes back to Vault); otherwise only a change of a spec or
+    /// of the Secret does.
     pub fn passes(&self) -> bool {
-        matches!(self, Self::Deleting { .. })
+        matches!(self, Self::Deleting { .. } | Self::NotOurs)
     }
 }
 
@@ -204,17 +205,21 @@ fn replacement<'a>(
     standing: &Standing,
 ) -> Result<Plan<'a>, TargetError> {
     let finalizers = desired.finalizers.iter().filter(|finalizer| !standing.finalizers.contains(finalizer));
+    let data = match merges(policy) {
+        true => Cow::Owned(merged(&standing.data, &standing.ours.data, &desired.data)),
+        false => Cow::Borrowed(&desired.data),
+    };
+    let mut annotations = merged(&standing.annotations, &standing.ours.annotations, &desired.annotations);
+    // Of all data, as ESO has it: several that merge into one Secret then agree on it and come to rest.
+    annotations.insert(names::ANNOTATION_DATA_HASH.to_owned(), hash_of(&data));
     let write = Write {
         labels: merged(&standing.labels, &standing.ours.labels, &desired.labels),
-        annotations: merged(&standing.annotations, &standing.ours.annotations, &desired.annotations),
+        annotations,
         finalizers: standing.finalizers.iter().chain(finalizers).cloned().collect(),
         owner_references: owners(origin, policy, standing),
         type_: Some(standing.type_.clone()),
         immutable: standing.immutable || policy.immutable,
-        data: match merges(policy) {
-            true => Cow::Owned(merged(&standing.data, &standing.ours.data, &desired.data)),
-            false => Cow::Borrowed(&desired.data),
-        },
+        data,
     };
     if is_equal(&write, standing) {
         return Ok(Plan::Keep);
@@ -233,10 +238,9 @@ fn merges(policy: Policy) -> bool {
     matches!(policy.creation, CreationPolicy::Merge | CreationPolicy::CreateOrMerge)
 }
 
-/// Whether the Secret stands as `origin` left it: nothing to do, whatever else changed on it.
+/// Whether the Secret stands as `origin`, or another that merges into it, left it: nothing to do, whatever else changed on it.
 pub fn is_as_left(origin: Origin<'_>, creation: CreationPolicy, standing: &Standing) -> bool {
-    let policy = Policy { creation, ..Policy::default() };
-    standing.is_intact(merges(policy)) && (creation != CreationPolicy::Owner || is_owned(origin, standing))
+    standing.is_intact() && (creation != CreationPolicy::Owner || is_owned(origin, standing))
 }
 
 /// Whether the Secret is `origin`'s by reference and by label: only then may it be deleted.
@@ -261,11 +265,12 @@ fn may_write(origin: Origin<'_>, policy: Policy, standing: &Standing) -> Result<
     let is_protected = NEVER_ADOPTED.contains(&standing.type_.as_str());
     match standing.controller() {
         Some(owner) if is_origin(origin, owner) => return Ok(()),
-        // Keys are laid beside those of whoever controls it.
-        _ if merges(policy) && !is_protected => return Ok(()),
+        // Whatever the policy: an owner removes foreign keys, and the two would never come to rest.
         Some(owner) if is_external_secret(owner) => {
             return Err(TargetError::OwnedByAnother { owner: owner.name.clone() });
         }
+        // Keys are laid beside those of whoever controls it.
+        _ if merges(policy) && !is_protected => return Ok(()),
         Some(owner) => {
             return Err(TargetError::Controlled { kind: owner.kind.clone(), name: owner.name.clone() });
         }

@@ -79,8 +79,7 @@ impl Desired {
         if policy == CreationPolicy::Owner {
             self.labels.insert(names::LABEL_CREATED_BY.to_owned(), origin.created_by());
         }
-        let hash = hash::data_hash(borrowed(&self.data));
-        self.annotations.insert(names::ANNOTATION_DATA_HASH.to_owned(), hash);
+        self.annotations.insert(names::ANNOTATION_DATA_HASH.to_owned(), hash_of(&self.data));
         self
     }
 
@@ -136,13 +135,10 @@ impl Standing {
         self.owner_references.iter().find(|owner| owner.controller == Some(true))
     }
 
-    /// Whether it is as we left it: labelled as ours, and its data fits its hash. Where keys of others stay, only those
-    /// that are ours count.
-    pub fn is_intact(&self, merges: bool) -> bool {
-        let counts = |key: &str| !merges || self.ours.data.contains(key);
-        let data = borrowed(&self.data).filter(|(key, _)| counts(key));
+    /// Whether it is as we left it: labelled as ours, and its data fits its hash.
+    pub fn is_intact(&self) -> bool {
         let hash = self.annotations.get(names::ANNOTATION_DATA_HASH);
-        self.labels.contains_key(names::LABEL_MANAGED) && hash.is_some_and(|hash| *hash == hash::data_hash(data))
+        self.labels.contains_key(names::LABEL_MANAGED) && hash.is_some_and(|hash| *hash == hash_of(&self.data))
     }
 
     /// Which version of it this is.
@@ -151,8 +147,9 @@ impl Standing {
     }
 }
 
-fn borrowed(data: &Values) -> impl Iterator<Item = (&str, &[u8])> {
-    data.iter().map(|(key, value)| (key.as_str(), &**value))
+/// The hash by which an edit of this data is noticed.
+pub fn hash_of(data: &Values) -> String {
+    hash::data_hash(data.iter().map(|(key, value)| (key.as_str(), &**value)))
 }
 
 #[cfg(test)]
@@ -180,8 +177,8 @@ mod tests {
             Desired::new(origin, data).marked(origin, CreationPolicy::Owner);
         assert_eq!(labels.get("team").map(String::as_str), Some("a"));
         let mut standing = Standing { labels, annotations, data, ..Standing::default() };
-        assert!(standing.is_intact(false));
+        assert!(standing.is_intact());
         standing.data.insert("k".to_owned(), SecretValue::new(b"w".to_vec()));
-        assert!(!standing.is_intact(false));
+        assert!(!standing.is_intact());
     }
 }
