@@ -11,7 +11,7 @@ use crate::controller::key::{Id, ObjectKey, StoreKey};
 use crate::controller::memory::{Memory, TargetVersion, hash_of};
 use crate::controller::observed::{Observed, revision};
 use crate::controller::queue::Lane;
-use crate::controller::report::report;
+use crate::controller::report::{observed, report};
 use crate::controller::shared::Shared;
 use crate::controller::{secret_store, status, templates};
 use crate::sync::due::{self, Due};
@@ -49,9 +49,11 @@ pub async fn reconcile(shared: &Shared, id: Id, lane: Lane) -> Option<Instant> {
     let state = due::Now { unchanged: job.memory.is_unchanged(&job.object), drifted, mended: job.mended };
     let now = Instant::now();
     match due::due(schedule, &job.memory.last, state, now) {
+        Due::Now => {}
+        // CreatedOnce: the change is seen, and nothing follows from it.
+        Due::Idle if !state.unchanged => return acknowledge(shared, id, job).await,
         Due::At(at) => return Some(at),
         Due::Idle => return None,
-        Due::Now => {}
     }
     if let Some(opens) = closed_until(&job, parsed.as_ref().ok(), state) {
         return Some(opens);
@@ -82,10 +84,12 @@ pub async fn reconcile(shared: &Shared, id: Id, lane: Lane) -> Option<Instant> {
     conclude(shared, id, schedule, job, &target, result, now).await
 }
 
-/// When the spec's windows let this periodic refresh run, if not now. Changes, drift and a first sync don't wait.
+/// When the spec's windows let this periodic refresh run, if not now. Drift and changes, a first sync among them, don't wait,
+/// nor does a retry of those.
 fn closed_until(job: &Job, spec: Option<&ExternalSecretSpec>, state: due::Now) -> Option<Instant> {
     let windows = spec?.sync_windows.as_ref()?;
-    if !state.unchanged || state.drifted || state.mended || job.memory.last.success.is_none() {
+    let is_synced = state.unchanged && job.memory.reported.version == hash_of(&job.object.version);
+    if !is_synced || state.drifted || state.mended {
         return None;
     }
     let now = jiff::Timestamp::now();
@@ -236,6 +240,20 @@ async fn conclude(
 fn is_too_early(result: &Result<Applied, SyncError>, memory: &Memory) -> bool {
     let is_missing = matches!(result, Err(SyncError::Store { source: StoreError::NotFound, .. }));
     is_missing && memory.last.failures == 1 && memory.reported.ready.is_none()
+}
+
+/// Tells that the object is seen as it is now, where that changes nothing else: people and tools wait for it.
+async fn acknowledge(shared: &Shared, id: Id, job: Job) -> Option<Instant> {
+    let Job { object, mut memory, .. } = job;
+    memory.tried = Some(hash_of(&object.version));
+    if let Err(error) = observed(shared, &object, &mut memory).await
+        && !error.is_not_found()
+    {
+        tracing::warn!(namespace = %object.key.namespace, name = %object.key.name, %error, "could not write a status");
+        return Some(Instant::now() + STATUS_RETRY);
+    }
+    shared.index.lock().finish(id, memory);
+    None
 }
 
 /// What a target that differs from what we knew turns out to be.

@@ -55,6 +55,20 @@ pub async fn report(
     written
 }
 
+/// Tells that `object` is seen in its newest generation, of which nothing else is to be told.
+pub async fn observed(shared: &Shared, object: &Observed, memory: &mut Memory) -> Result<(), ApiServerError> {
+    if memory.reported.generation == object.generation {
+        return Ok(());
+    }
+    let body = json!({"observedGeneration": object.generation});
+    let written = status::patch::<ExternalSecret>(&shared.client, "ExternalSecret", &object.key, &object.uid, body).await;
+    shared.metrics.write("ExternalSecret", "status", written.is_ok());
+    if written.is_ok() {
+        memory.reported.generation = object.generation;
+    }
+    written
+}
+
 fn verdict(target: &str, result: &Result<Applied, SyncError>, last_text: u64) -> Verdict {
     match result {
         Ok(applied) => {
@@ -90,7 +104,7 @@ fn ready(change: &Change) -> Condition {
             "the target does not exist, and creationPolicy Merge leaves it to others to create; it is merged into once it is there",
         ),
         Change::Deleted | Change::Gone => {
-            (ConditionReason::SecretDeleted, "everything it was made of is gone from Vault, so the secret was deleted")
+            (ConditionReason::SecretDeleted, "nothing that it is made of is in Vault, so there is no secret (deletionPolicy: Delete)")
         }
     };
     Condition::new(ConditionType::Ready, ConditionStatus::True, reason, message)
@@ -181,9 +195,8 @@ fn body(
                 memory.target.as_ref().map(|target| target.revision.to_string())
             }
         };
-        if let Some(target) = &memory.target {
-            fields.insert("target".to_owned(), json!({"uid": target.uid, "resourceVersion": version}));
-        }
+        let target = memory.target.as_ref().map(|target| json!({"uid": target.uid, "resourceVersion": version}));
+        fields.insert("target".to_owned(), json!(target));
     }
     status
 }
