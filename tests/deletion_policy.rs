@@ -240,9 +240,9 @@ async fn a_second_look_decides() -> Result {
     })
     .await?;
     wait_until("the sync", SOON, async || {
-        let now = place.secret("db").await.map_err(|error| error.to_string())?.ok_or("it was deleted")?;
+        let now = place.secret("db").await.map_err(|error| error.to_string())?.ok_or("it was deleted".to_owned())?;
         let found = now.metadata.annotations.and_then(|all| all.get("force-sync").cloned());
-        if found.is_some() { Ok(()) } else { Err("not copied yet") }
+        if found.is_some() { Ok(()) } else { Err("not copied yet".to_owned()) }
     })
     .await?;
     let now = place.holds("db", BOTH).await?;

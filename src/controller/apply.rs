@@ -73,9 +73,13 @@ pub async fn apply(
     }
     let refused = |source: TargetError| SyncError::Target { target: target.name.to_string(), source };
     let manager = origin.field_manager();
-    // Where nothing is known of a Secret, it most likely does not exist, and a POST tells with one request.
-    let is_likely_absent =
-        matches!(known.seen, Seen::Absent) || known.version.is_none() && matches!(known.seen, Seen::Unknown);
+    // Where nothing is known of a Secret, it most likely does not exist, and a POST tells with one request. Only a POST does.
+    let creates = !policy.is_gone && policy.creation != CreationPolicy::Merge;
+    let is_likely_absent = match known.seen {
+        Seen::Absent => true,
+        Seen::Unknown => creates && known.version.is_none(),
+        Seen::Present(_) => false,
+    };
     let mut standing: Option<Standing> = None;
     if !is_likely_absent && policy.creation != CreationPolicy::None {
         standing = secrets.get(target, &manager).await?;
