@@ -375,7 +375,8 @@ async fn find_takes_all_secrets_whose_path_matches() -> Result {
     }
 
     // A regular expression that can't be is refused when it is applied.
-    let refused = place.apply_external(find("look-around", json!({"name": {"regexp": "(?=x)"}}))).await.unwrap_err().to_string();
+    let refused =
+        place.apply_external(find("look-around", json!({"name": {"regexp": "(?=x)"}}))).await.unwrap_err().to_string();
     assert!(refused.contains("dataFrom[0].find.name.regexp") && refused.contains("RE2"), "{refused}");
     Ok(())
 }

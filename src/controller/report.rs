@@ -61,7 +61,8 @@ pub async fn observed(shared: &Shared, object: &Observed, memory: &mut Memory) -
         return Ok(());
     }
     let body = json!({"observedGeneration": object.generation});
-    let written = status::patch::<ExternalSecret>(&shared.client, "ExternalSecret", &object.key, &object.uid, body).await;
+    let written =
+        status::patch::<ExternalSecret>(&shared.client, "ExternalSecret", &object.key, &object.uid, body).await;
     shared.metrics.write("ExternalSecret", "status", written.is_ok());
     if written.is_ok() {
         memory.reported.generation = object.generation;
@@ -103,9 +104,10 @@ fn ready(change: &Change) -> Condition {
             ConditionReason::SecretMissing,
             "the target does not exist, and creationPolicy Merge leaves it to others to create; it is merged into once it is there",
         ),
-        Change::Deleted | Change::Gone => {
-            (ConditionReason::SecretDeleted, "nothing that it is made of is in Vault, so there is no secret (deletionPolicy: Delete)")
-        }
+        Change::Deleted | Change::Gone => (
+            ConditionReason::SecretDeleted,
+            "nothing that it is made of is in Vault, so there is no secret (deletionPolicy: Delete)",
+        ),
     };
     Condition::new(ConditionType::Ready, ConditionStatus::True, reason, message)
 }

@@ -131,7 +131,11 @@ mod tests {
         brake.found_gone("store", 3, 100, now);
         assert_eq!(brake.found_gone("store", 1, 100, now + SECOND_LOOK), Verdict::Go);
         brake.found_gone("store", 4, 100, now + SECOND_LOOK + WINDOW);
-        assert_eq!(brake.found_gone("store", 4, 100, now + SECOND_LOOK * 2 + WINDOW), Verdict::Go, "the others are old");
+        assert_eq!(
+            brake.found_gone("store", 4, 100, now + SECOND_LOOK * 2 + WINDOW),
+            Verdict::Go,
+            "the others are old"
+        );
     }
 
     /// Retries come ever further apart, and not all at once: a herd must not slip through a window's end.

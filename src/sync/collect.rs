@@ -64,7 +64,9 @@ pub enum Problem {
     #[error("{0}")]
     Select(#[from] SelectError),
     /// It is all there, and it is empty.
-    #[error("nothing was found, so the Secret is left as it is; correct the entry, or set deletionPolicy to let the Secret follow")]
+    #[error(
+        "nothing was found, so the Secret is left as it is; correct the entry, or set deletionPolicy to let the Secret follow"
+    )]
     Nothing,
     /// A key can't be used.
     #[error(transparent)]
