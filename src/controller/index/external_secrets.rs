@@ -176,7 +176,8 @@ impl Index {
         Some(Wake::ExternalSecret(id, Lane::Urgent))
     }
 
-    fn mend(&mut self, id: Id) -> bool {
+    /// Marks an object that waits for something to be mended, and tells whether it does.
+    pub(super) fn mend(&mut self, id: Id) -> bool {
         match self.external_secrets.get_mut(&id).filter(|entry| entry.memory.last.failures > 0) {
             Some(entry) => {
                 entry.mended = true;

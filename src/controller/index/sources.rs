@@ -185,7 +185,8 @@ impl Index {
         wakes.extend(readers.into_iter().filter_map(|id| self.refresh(id)));
         for id in targets {
             let known = self.external_secrets.get(&id).and_then(|entry| entry.memory.target.as_ref());
-            if seen.differs_from(known) {
+            // With a Secret that is gone goes whatever it was that kept it from being written.
+            if seen.differs_from(known) || seen == Seen::Absent && self.mend(id) {
                 wakes.push(Wake::ExternalSecret(id, Lane::Urgent));
             }
         }
