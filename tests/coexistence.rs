@@ -50,7 +50,14 @@ async fn an_object_that_another_operator_works_on_is_left_alone_and_told() -> Re
         if told.iter().any(|(_, reason, _)| reason == "OtherOperator") { Ok(()) } else { Err(format!("{told:?}")) }
     })
     .await?;
-    place.event("theirs", "Warning", "OtherOperator", &["External Secrets Operator", "leaves it alone", "stop one of the two"]).await?;
+    place
+        .event(
+            "theirs",
+            "Warning",
+            "OtherOperator",
+            &["External Secrets Operator", "leaves it alone", "stop one of the two"],
+        )
+        .await?;
     yielded(&operator, 1).await?;
 
     // We don't fight: what changes is followed for ours alone, even where the object itself changes.

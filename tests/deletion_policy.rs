@@ -54,7 +54,7 @@ async fn retain_is_the_default_and_keeps_the_secret() -> Result {
     let version = place.holds("db", BOTH).await?.metadata.resource_version;
     for path in ["a", "b"] {
         place.kv.delete(&place.key(path)).await?;
-        place.failed("es", &["spec.data[", path]).await?;
+        place.failed("es", &["no secret at", "its latest version is deleted", "spec.data[0] (a)"]).await?;
         assert_eq!(place.secret("db").await?.unwrap().metadata.resource_version, version);
     }
     place.kv.delete_metadata(&place.key("a")).await?;

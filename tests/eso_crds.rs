@@ -60,7 +60,8 @@ fn as_eso_has_it(mut crd: Value) -> Value {
     let schema = &mut version["schema"]["openAPIV3Schema"];
     without(schema, "x-kubernetes-validations");
     let is_store = schema["properties"]["spec"]["properties"].get("provider").is_some();
-    let types = if is_store { json!({"type": "string"}) } else { json!({"type": "string", "enum": ["Ready", "Deleted"]}) };
+    let types =
+        if is_store { json!({"type": "string"}) } else { json!({"type": "string", "enum": ["Ready", "Deleted"]}) };
     let text = json!({"type": "string"});
     let condition = json!({"type": "object", "required": ["status", "type"], "properties": {
         "type": types, "status": text, "reason": text, "message": text, "lastTransitionTime": {"type": "string", "format": "date-time"},
@@ -72,7 +73,10 @@ fn as_eso_has_it(mut crd: Value) -> Value {
     } else {
         fields.insert("refreshTime".to_owned(), json!({"type": "string", "format": "date-time", "nullable": true}));
         fields.insert("syncedResourceVersion".to_owned(), text);
-        fields.insert("binding".to_owned(), json!({"type": "object", "properties": {"name": {"type": "string", "default": ""}}}));
+        fields.insert(
+            "binding".to_owned(),
+            json!({"type": "object", "properties": {"name": {"type": "string", "default": ""}}}),
+        );
     }
     schema["properties"]["status"] = status;
     if !is_store {
@@ -119,7 +123,8 @@ async fn told(place: &Place, name: &str, ready: &str, words: &str) -> Result<Val
     let found = wait_until(&format!("{name} with Ready={ready} {words:?}"), SOON, async || {
         let status = status(place, name).await.map_err(|error| error.to_string())?;
         let condition = &status["conditions"][0];
-        let is_told = condition["status"] == ready && condition["message"].as_str().is_some_and(|text| text.contains(words));
+        let is_told =
+            condition["status"] == ready && condition["message"].as_str().is_some_and(|text| text.contains(words));
         if is_told { Ok(status) } else { Err(status.to_string()) }
     });
     Ok(found.await?)

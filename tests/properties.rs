@@ -222,7 +222,11 @@ fn policy() -> impl Strategy<Value = Policy> {
         Just(CreationPolicy::CreateOrMerge),
         Just(CreationPolicy::None),
     ];
-    (creation, any::<bool>(), any::<bool>()).prop_map(|(creation, is_gone, immutable)| Policy { creation, is_gone, immutable })
+    (creation, any::<bool>(), any::<bool>()).prop_map(|(creation, is_gone, immutable)| Policy {
+        creation,
+        is_gone,
+        immutable,
+    })
 }
 
 prop_compose! {
