@@ -120,7 +120,8 @@ async fn status(place: &Place, name: &str) -> Result<Value> {
 
 /// Waits until `Ready` is this, with these words. [`Place::ready`] waits for observedGeneration, which is pruned here.
 async fn told(place: &Place, name: &str, ready: &str, words: &str) -> Result<Value> {
-    let found = wait_until(&format!("{name} with Ready={ready} {words:?}"), SOON, async || {
+    let what = format!("{name} with Ready={ready} {words:?}");
+    let found = wait_until(&what, SOON, async || {
         let status = status(place, name).await.map_err(|error| error.to_string())?;
         let condition = &status["conditions"][0];
         let is_told =
