@@ -39,6 +39,24 @@ pub enum RenderError {
         /// The template's name.
         name: String,
     },
+    /// A key made by a template that can't be one. It is not told, because it may be made of a value.
+    #[error(
+        "template {name:?} yields a key that can't be one of a Secret's {part}; keys hold letters, digits, '-', '_' and '.', and are not told here, because they may be made of values"
+    )]
+    MadeKey {
+        /// The template's name.
+        name: String,
+        /// `data`, `labels` or `annotations`.
+        part: &'static str,
+    },
+    /// A label that Kubernetes would refuse, and quote.
+    #[error(
+        "template {name:?} yields what can't be a label: at most 63 letters, digits, '-', '_' and '.', with a letter or digit first and last; make it an annotation"
+    )]
+    Label {
+        /// The template's name.
+        name: String,
+    },
     /// It makes something that a Secret does not have.
     #[error(
         "spec.target.template.templateFrom[{position}].target {target:?} is not supported; use Data, Labels or Annotations"
@@ -205,14 +223,14 @@ impl Made {
     ) -> Result<(), RenderError> {
         let entries: Vec<(String, Vec<u8>)> = match makes {
             Makes::Value(key) => vec![(key.clone(), rendered)],
-            Makes::Map => map(name, &rendered)?,
+            Makes::Map => made_keys(name, target, map(name, &rendered)?)?,
         };
         for (key, value) in entries {
             let refused = |source| RenderError::Decode { name: name.to_owned(), source };
             let value = decode::decode(decoding, SecretValue::new(value)).map_err(refused)?;
             match target {
                 TemplateTarget::Data => drop(self.data.insert(key, value)),
-                TemplateTarget::Labels => drop(self.labels.insert(key, text(name, &value)?)),
+                TemplateTarget::Labels => drop(self.labels.insert(key, label(name, &value)?)),
                 TemplateTarget::Annotations => drop(self.annotations.insert(key, text(name, &value)?)),
             }
         }
@@ -222,6 +240,51 @@ impl Made {
 
 fn text(name: &str, value: &SecretValue) -> Result<String, RenderError> {
     String::from_utf8(value.to_vec()).map_err(|_| RenderError::NotText { name: name.to_owned() })
+}
+
+fn label(name: &str, value: &SecretValue) -> Result<String, RenderError> {
+    let text = text(name, value)?;
+    if text.is_empty() || is_name(&text) { Ok(text) } else { Err(RenderError::Label { name: name.to_owned() }) }
+}
+
+/// Refuses keys that the API server would refuse, and quote.
+fn made_keys(
+    name: &str,
+    target: TemplateTarget,
+    entries: Vec<(String, Vec<u8>)>,
+) -> Result<Vec<(String, Vec<u8>)>, RenderError> {
+    let (part, is_key): (_, fn(&str) -> bool) = match target {
+        TemplateTarget::Data => {
+            ("data", |key| keys::check(Values::from([(key.to_owned(), SecretValue::new(Vec::new()))])).is_ok())
+        }
+        TemplateTarget::Labels => ("labels", is_qualified_name),
+        TemplateTarget::Annotations => ("annotations", |key| is_qualified_name(&key.to_ascii_lowercase())),
+    };
+    match entries.iter().all(|(key, _)| is_key(key)) {
+        true => Ok(entries),
+        false => Err(RenderError::MadeKey { name: name.to_owned(), part }),
+    }
+}
+
+/// Kubernetes' rule of label values, and of names in the keys of labels and annotations.
+fn is_name(text: &str) -> bool {
+    let is_inner = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    let ends = [text.bytes().next(), text.bytes().next_back()];
+    text.len() <= 63
+        && text.bytes().all(is_inner)
+        && ends.iter().flatten().filter(|b| b.is_ascii_alphanumeric()).count() == 2
+}
+
+/// Kubernetes' rule of keys of labels: a name, and before it a DNS subdomain and `/` where there is one.
+fn is_qualified_name(key: &str) -> bool {
+    let is_part = |part: &str| {
+        let is_inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        !part.is_empty() && part.bytes().all(is_inner) && !part.starts_with('-') && !part.ends_with('-')
+    };
+    match key.split_once('/') {
+        None => is_name(key),
+        Some((prefix, name)) => prefix.len() <= 253 && prefix.split('.').all(is_part) && is_name(name),
+    }
 }
 
 /// A YAML map of scalars, as rendered. Nothing at all is an empty map.
@@ -291,6 +354,27 @@ mod tests {
         let desired = made(spec, &[texts, Texts::new()]).unwrap();
         assert_eq!(data(&desired), [("a", "data"), ("b", "s3cret"), ("c", "1"), ("config.ini", "user=admin")]);
         assert_eq!(desired.labels.get("team").map(String::as_str), Some("admin"));
+    }
+
+    #[test]
+    fn what_kubernetes_would_quote_is_refused_before() {
+        for (target, literal) in [
+            ("Data", "\"{{ .password }}!\": x"),
+            ("Labels", "\"{{ .password }}!\": x"),
+            ("Labels", "A.example/{{ .password }}: x"),
+            ("Annotations", "-a.example/{{ .password }}: x"),
+            ("Labels", "a: {{ .password }}-"),
+        ] {
+            let error = made(json!({"templateFrom": [{"literal": literal, "target": target}]}), &[]).unwrap_err();
+            assert!(matches!(error, RenderError::MadeKey { .. } | RenderError::Label { .. }), "{error}");
+            assert!(!error.to_string().contains("s3cret") && !error.is_hopeless(), "{error}");
+        }
+        let spec = json!({"templateFrom": [
+            {"literal": "A.example/{{ .user }}: any text", "target": "Annotations"},
+            {"literal": "a.example/{{ .user }}: \"\"\nteam: 1-A_b.2", "target": "Labels"},
+        ]});
+        let desired = made(spec, &[]).unwrap();
+        assert_eq!((desired.labels.len(), desired.annotations.len()), (2, 1));
     }
 
     #[test]
