@@ -352,6 +352,20 @@ async fn a_namespace_of_its_own_for_the_login() -> Result {
     Ok(())
 }
 
+/// The operator's own identity, and that of an agent between, are nobody's to lend.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_store_without_a_login_is_told_what_is_missing() -> Result {
+    let (place, _operator) = place("login-none").await?;
+    let mut none = place.store_with("none", json!({}));
+    none["spec"]["provider"]["vault"].as_object_mut().unwrap().remove("auth");
+    let own = place.store_with("own", json!({"kubernetes": {"mountPath": "kubernetes", "role": "app"}}));
+    place.apply([none, own]).await?;
+    place.store_is("none", "False", &["provider.vault.auth is missing; set it"]).await?;
+    place.store_is("own", "False", &["provider.vault.auth.kubernetes.serviceAccountRef is missing; set it"]).await?;
+    assert_eq!(place.proxy.requests().len(), 0, "{}", place.proxy.summary());
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn iam_and_gcp_are_refused_by_name() -> Result {
     let (place, _operator) = place("login-cloud").await?;

@@ -5,7 +5,7 @@ mod common;
 
 use common::objects::{message, stalled};
 use common::place::{CREDENTIALS, SECRET_ID_KEY, STORE, secret};
-use common::{Operator, Place, Result};
+use common::{HEALED, Operator, Place, Result};
 use serde_json::{Value, json};
 
 /// The fields of `provider.vault` that are set, and which of them the condition names.
@@ -119,7 +119,34 @@ async fn every_kind_is_refused() -> Result {
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_reference_to_another_namespace_is_refused_and_never_read() -> Result {
     every_kind_is_refused().await?;
-    nothing_is_read().await
+    nothing_is_read().await?;
+    what_is_missing_is_not_looked_for_again().await
+}
+
+/// Its creation is watched, so no retry has to ask the API server.
+async fn what_is_missing_is_not_looked_for_again() -> Result {
+    let place = Place::new("refs-missing").await?;
+    place.write("db", json!({"password": "s3cret"})).await?;
+    let _operator = Operator::start(place.name()).await?;
+    let external = |n: usize| place.external(&format!("db-{n}"), &[("password", "db#password")]).every("1s").into();
+    place.apply([place.store(STORE)]).await?;
+    place.apply((0..10).map(external)).await?;
+    for n in 0..10 {
+        place.failed(&format!("db-{n}"), &[CREDENTIALS, "does not exist"]).await?;
+    }
+    place.store_is(STORE, "False", &[CREDENTIALS, "does not exist"]).await?;
+    let before = gets_of_secrets(&place).await?;
+    // Ten objects try again after 2 and 4 seconds, the store too.
+    testbed::holds_for("no search", std::time::Duration::from_secs(7), async || {
+        let gets = gets_of_secrets(&place).await.map_err(|error| error.to_string())? - before;
+        if gets <= 4.0 { Ok(()) } else { Err(format!("{gets} reads of Secrets")) }
+    })
+    .await?;
+    place.apply([place.credentials()]).await?;
+    for n in 0..10 {
+        place.ready_within(&format!("db-{n}"), HEALED).await?;
+    }
+    Ok(())
 }
 
 async fn nothing_is_read() -> Result {

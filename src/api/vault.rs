@@ -54,7 +54,8 @@ pub struct VaultProvider {
     /// Headers to send with each request.
     #[serde(default, skip_serializing_if = "is_default")]
     pub headers: Headers,
-    /// How to log in; exactly one method. Absent, no token is sent, which is for a Vault Agent that adds its own.
+    /// How to log in; exactly one method. A store without one, as ESO has it for a Vault Agent that adds its own token, is
+    /// kept and told in the Ready condition; external-secrets-rs logs in itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auth: Option<VaultAuth>,
     /// Writing with check-and-set. Kept for manifests from External Secrets Operator's PushSecret; it has no effect on

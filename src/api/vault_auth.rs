@@ -98,7 +98,7 @@ impl AppRoleAuth {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("!(has(self.serviceAccountRef) && has(self.secretRef))").message(
-    "set serviceAccountRef or secretRef, not both; with neither, the operator's own ServiceAccount logs in"
+    "set serviceAccountRef or secretRef, not both; the operator's own ServiceAccount never logs in for a store"
 ))]
 pub struct KubernetesAuth {
     /// Mount of the method, `kubernetes` where this is absent.

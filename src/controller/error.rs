@@ -37,7 +37,7 @@ pub enum SyncError {
         /// Which.
         store: StoreKey,
         /// Why.
-        source: StoreError,
+        source: Box<StoreError>,
     },
     /// The store can be used, but not for this.
     #[error("{source} ({place}, {store})")]
@@ -246,7 +246,7 @@ impl SyncError {
     /// at all.
     pub fn vault(store: StoreKey, place: &str, source: VaultError) -> Self {
         match source.is_of_session() {
-            true => Self::Store { store, source: source.into() },
+            true => Self::Store { store, source: Box::new(source.into()) },
             false => Self::Vault { store, place: place.to_owned(), source },
         }
     }

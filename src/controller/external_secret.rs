@@ -238,7 +238,7 @@ async fn conclude(
 /// Manifests that are applied together come in any order: a store that is not there yet has until the second try, or until
 /// it comes, before anybody is told that it is missing.
 fn is_too_early(result: &Result<Applied, SyncError>, memory: &Memory) -> bool {
-    let is_missing = matches!(result, Err(SyncError::Store { source: StoreError::NotFound, .. }));
+    let is_missing = matches!(result, Err(SyncError::Store { source, .. }) if matches!(**source, StoreError::NotFound));
     is_missing && memory.last.failures == 1 && memory.reported.ready.is_none()
 }
 

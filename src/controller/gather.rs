@@ -57,7 +57,7 @@ async fn asks<'a>(
         let store = StoreKey::referred(source.store, namespace);
         let open = match stores.open_for(&store, namespace).await {
             Ok(open) => open,
-            Err(error) => return Err(SyncError::Store { store, source: error }),
+            Err(error) => return Err(SyncError::Store { store, source: Box::new(error) }),
         };
         let question = source.want.question(open.path.as_deref(), open.version);
         let question = question.map_err(|error| SpecError::Key { entry: source.place.clone(), source: error })?;

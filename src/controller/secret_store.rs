@@ -56,7 +56,10 @@ pub async fn reconcile(shared: &Shared, key: &StoreKey) -> Option<Instant> {
 /// Has a store checked that failed for an ExternalSecret as a whole and says that it is well: people look there first. It
 /// costs Vault nothing, since its session knows by then.
 pub fn doubt(shared: &Shared, error: &SyncError) {
-    let SyncError::Store { store: key, source: StoreError::Vault(_) } = error else { return };
+    let SyncError::Store { store: key, source } = error else { return };
+    if !matches!(**source, StoreError::Vault(_)) {
+        return;
+    }
     let status = shared.index.lock().store(key).map(|store| store.status.clone());
     let ready = status.as_ref().and_then(|status| find_condition(&status.conditions, ConditionType::Ready));
     if ready.is_some_and(|ready| ready.status == ConditionStatus::True) {

@@ -33,8 +33,9 @@ type PlaceKey = (StoreKey, Option<Arc<str>>);
 /// Where one store's opening is kept.
 #[derive(Default)]
 struct Place {
-    /// Locked while it is being opened, so that many who need it open it once.
-    open: tokio::sync::Mutex<Option<Arc<OpenStore>>>,
+    /// Locked while it is being opened, so that many who need it open it once. What can't be opened is not tried again
+    /// for each who asks: whatever mends it is watched, and a check of the store tries all the same.
+    open: tokio::sync::Mutex<Option<Result<Arc<OpenStore>, StoreError>>>,
     /// It, or something it refers to, changed since.
     is_stale: AtomicBool,
 }
@@ -129,9 +130,11 @@ impl Stores {
     pub fn recovered(&self, recovery: Option<&Recovery>) -> BTreeSet<StoreKey> {
         let concerns = |place: &Place| match (recovery, place.open.try_lock().as_deref()) {
             (None, _) => true,
-            (Some(Recovery::Server(server)), Ok(Some(open))) => open.session.server() == server,
-            (Some(Recovery::Session(session)), Ok(Some(open))) => open.session.id() == *session,
-            _ => false,
+            (Some(Recovery::Server(server)), Ok(Some(Ok(open)))) => open.session.server() == server,
+            (Some(Recovery::Session(session)), Ok(Some(Ok(open)))) => open.session.id() == *session,
+            (_, Ok(_)) => false,
+            // It is being opened: nobody knows yet.
+            (_, Err(_)) => true,
         };
         let places = self.places.lock();
         places.iter().filter(|(_, place)| concerns(place)).map(|((store, _), _)| store.clone()).collect()
@@ -174,8 +177,9 @@ impl Stores {
         let place = self.places.lock().entry((store.clone(), referent)).or_default().clone();
         let mut open = place.open.lock().await;
         let is_stale = place.is_stale.swap(false, Ordering::AcqRel);
-        if let Some(open) = open.as_ref().filter(|_| !is_stale) {
-            return Ok(open.clone());
+        let is_check = namespace.is_none();
+        if let Some(known) = open.as_ref().filter(|known| !is_stale && (known.is_ok() || !is_check)) {
+            return known.clone();
         }
         let (client, secrets, index, demand) = (&self.client, &self.secrets, &self.index, &*self.demand);
         let references = References { client, secrets, index, demand, store, scope };
@@ -183,16 +187,16 @@ impl Stores {
             Ok(opened) => {
                 let opened = Arc::new(opened);
                 // What was open before is dropped only now: its session may be the same.
-                *open = Some(opened.clone());
+                *open = Some(Ok(opened.clone()));
                 Ok(opened)
             }
             // The API server's trouble says nothing about the credentials: the session goes on, and they are read again.
             Err(error) if error.is_api_server() => {
-                place.is_stale.store(is_stale, Ordering::Release);
+                place.is_stale.fetch_or(is_stale, Ordering::AcqRel);
                 Err(error)
             }
             Err(error) => {
-                *open = None;
+                *open = Some(Err(error.clone()));
                 Err(error)
             }
         }
