@@ -106,6 +106,12 @@ async fn every_example_makes_what_it_says() -> Result {
             .replace("path: old", &format!("path: {}", old.mount()))
             .replace("namespace: default", &format!("namespace: {}", place.name()));
         let applied = place.namespace.apply(&own).await.map_err(|error| format!("{}: {error}", file.display()))?;
+        for cluster_store in applied.iter().filter(|object| object["kind"] == "ClusterSecretStore") {
+            // The cluster is other tests' too.
+            let name = cluster_store["metadata"]["name"].as_str().unwrap();
+            let stores: kube::Api<external_secrets_rs::api::ClusterSecretStore> = kube::Api::all(place.client.clone());
+            stores.delete(name, &kube::api::DeleteParams::default()).await?;
+        }
         for object in applied.iter().filter(|object| object["kind"] == "ExternalSecret") {
             externals.push((file.clone(), object["metadata"]["name"].as_str().unwrap().to_owned(), promised(&text)));
         }

@@ -45,10 +45,6 @@ async fn a_secret_without_a_controller_is_taken_over_and_what_leaves_is_told() -
     let mut theirs = secret("db", &[("user", "before"), ("old", "x"), ("older", "y")]);
     theirs["metadata"]["labels"] = json!({"team": "blue"});
     theirs["metadata"]["annotations"] = json!({"note": "theirs"});
-    theirs["metadata"]["ownerReferences"] =
-        json!([{"apiVersion": "v1", "kind": "ConfigMap", "name": "x", "uid": "11111111-2222-3333-4444-555555555555"}]);
-    // The garbage collector would take a Secret whose only owner is not there: it has none that is a controller.
-    theirs["metadata"].as_object_mut().unwrap().remove("ownerReferences");
     place.apply([theirs]).await?;
     let before = place.secret("db").await?.unwrap().metadata.uid;
     place.apply_external(external(&place, "es", "Owner", "db")).await?;
@@ -246,6 +242,38 @@ async fn a_stores_credential_is_never_a_target() -> Result {
         assert!(stalled(&told).is_some());
     }
     untouched(&place, CREDENTIALS, version.as_ref()).await
+}
+
+/// Kubernetes can't change a type: what we made is made anew, what others made is theirs to delete.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn another_type_makes_our_secret_anew_and_no_other() -> Result {
+    let (place, _operator) = place("type").await?;
+    let typed = |name: &str, type_: &str| {
+        let template = json!({"type": type_, "mergePolicy": "Merge"});
+        external(&place, name, "Owner", name).with("/spec/target", "template", template)
+    };
+    place.apply_external(typed("ours", "Opaque")).await?;
+    let before = place.holds("ours", &[("user", "u")]).await?;
+    place.ready("ours").await?;
+    place.apply_external(typed("ours", "example.com/user")).await?;
+    wait_until("the other type", HEALED, async || {
+        let now = place.secret("ours").await.map_err(|error| error.to_string())?.ok_or("no Secret")?;
+        let is_new = now.metadata.uid != before.metadata.uid && now.type_.as_deref() == Some("example.com/user");
+        if is_new { Ok(()) } else { Err(format!("{:?} {:?}", now.type_, now.metadata.uid)) }
+    })
+    .await?;
+    place.holds("ours", &[("user", "u")]).await?;
+    place.ready("ours").await?;
+
+    place.apply([secret("theirs", &[("user", "before")])]).await?;
+    let version = place.secret("theirs").await?.unwrap().metadata.resource_version;
+    place.apply_external(typed("theirs", "example.com/user")).await?;
+    place.failed("theirs", &["\"Opaque\"", "\"example.com/user\"", "delete it"]).await?;
+    untouched(&place, "theirs", version.as_ref()).await?;
+    place.delete::<Secret>("theirs").await?;
+    place.holds_within("theirs", &[("user", "u")], HEALED).await?;
+    place.ready("theirs").await?;
+    Ok(())
 }
 
 /// A Secret that is held by a finalizer: told, and made anew once it is gone.

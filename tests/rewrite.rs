@@ -119,6 +119,25 @@ async fn what_can_not_be_rewritten_is_told_and_nothing_is_written() -> Result {
     Ok(())
 }
 
+/// A template for each key; errors in it name the key or the place, and only an edit mends what is wrong in itself.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn keys_are_made_anew_by_a_template() -> Result {
+    let (place, _operator) = place("transform").await?;
+    let step = |template: &str| json!([{"transform": {"template": template}}]);
+    place
+        .apply([
+            external(&place, "upper", "flat", step("{{ .value | upper | replace \"-\" \"_\" }}")).into(),
+            external(&place, "one", "flat", step("x")).into(),
+            external(&place, "wrong", "flat", step("{{ .value | nope }}")).into(),
+        ])
+        .await?;
+    place.holds("upper", &[("DB_USER", "u"), ("DB_PASS", "p"), ("OTHER", "o")]).await?;
+    place.failed("one", &["both become the key \"x\""]).await?;
+    let told = place.failed("wrong", &["rewrite.transform", "nope"]).await?;
+    assert!(stalled(&told).is_some());
+    Ok(())
+}
+
 /// A rewrite takes the place of the conversion: what it leaves is not touched further.
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn conversion_is_for_entries_without_a_rewrite() -> Result {
