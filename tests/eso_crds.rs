@@ -88,11 +88,10 @@ fn as_eso_has_it(mut crd: Value) -> Value {
         let entry = &mut spec["data"]["items"];
         entry["properties"].as_object_mut().unwrap().remove("remoteKey");
         entry["required"] = json!(["remoteRef", "secretKey"]);
-        for remote in [&mut entry["properties"]["remoteRef"]["properties"]] {
-            remote["conversionStrategy"]["default"] = json!("Default");
-            remote["decodingStrategy"]["default"] = json!("None");
-            remote["metadataPolicy"]["default"] = json!("None");
-        }
+        let remote = &mut entry["properties"]["remoteRef"]["properties"];
+        remote["conversionStrategy"]["default"] = json!("Default");
+        remote["decodingStrategy"]["default"] = json!("None");
+        remote["metadataPolicy"]["default"] = json!("None");
         for remote in ["extract", "find"] {
             let remote = &mut spec["dataFrom"]["items"]["properties"][remote]["properties"];
             remote["conversionStrategy"]["default"] = json!("Default");
