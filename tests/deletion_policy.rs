@@ -252,6 +252,41 @@ async fn a_second_look_decides() -> Result {
     Ok(())
 }
 
+/// Renamed and gone at once: the old Secret is no less to be looked after than one that kept its name.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_renamed_targets_old_secret_waits_for_the_second_look_too() -> Result {
+    let (place, operator) = place("renamed").await?;
+    let named = |name: &str| external(&place, "es", json!({"name": name, "deletionPolicy": "Delete"})).every("1h");
+    place.apply_external(named("old")).await?;
+    place.holds("old", BOTH).await?;
+    place.ready("es").await?;
+    let deleted = json!({"data": {"data": null, "metadata": {"version": 1, "deletion_time": "2026-01-01T00:00:00Z", "destroyed": false}}});
+    let prefix = place.read_at("");
+    place.proxy.rule_times(2, move |seen| seen.path.starts_with(&prefix), Action::json(404, &deleted));
+    place.apply_external(named("new")).await?;
+    wait_until("the new Secret", SOON, async || {
+        let (old, new) = (place.secret("old").await, place.secret("new").await);
+        match (old.map_err(|error| error.to_string())?, new.map_err(|error| error.to_string())?) {
+            (_, Some(new)) => Ok(Ok(new)),
+            (Some(_), None) => Err("only the old one".to_owned()),
+            (None, None) => Ok(Err("the old one went before the new one stood")),
+        }
+    })
+    .await??;
+    place.holds("new", BOTH).await?;
+    place.gone::<Secret>("old", SOON).await?;
+    assert_eq!(operator.complaints(), Vec::<String>::new());
+
+    // Renamed while all of it is gone for good: the old one goes too, and none is made.
+    place.kv.delete(&place.key("a")).await?;
+    place.kv.delete(&place.key("b")).await?;
+    place.apply_external(named("newest")).await?;
+    place.gone::<Secret>("new", SOON).await?;
+    reason(&place, "es", "SecretDeleted").await?;
+    place.stays_absent("newest").await?;
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn merge_removes_what_is_gone_and_keeps_the_secret() -> Result {
     let (place, _operator) = place("merge").await?;

@@ -16,6 +16,9 @@ async fn place(hint: &str) -> Result<(Place, Operator)> {
     Ok((place, operator))
 }
 
+/// Name, secret, steps, and what becomes of it.
+type Row<T> = (&'static str, &'static str, Value, T);
+
 fn external(place: &Place, name: &str, secret: &str, steps: Value) -> External {
     let entry = json!({"extract": {"key": place.key(secret)}, "rewrite": steps});
     External::new(name, Vec::new()).with("/spec", "dataFrom", json!([entry]))
@@ -26,7 +29,7 @@ async fn keys_are_renamed_and_merged_as_the_steps_say() -> Result {
     let (place, _operator) = place("rewrite").await?;
     let regexp = |source: &str, target: &str| json!({"regexp": {"source": source, "target": target}});
     let merge = |options: Value| json!([{"merge": options}]);
-    let rows: [(&str, &str, Value, &[(&str, &str)]); 11] = [
+    let rows: [Row<&[(&str, &str)]>; 11] = [
         ("number", "flat", json!([regexp("^db-(.*)$", "$1")]), &[("user", "u"), ("pass", "p"), ("other", "o")]),
         (
             "braces",
@@ -95,7 +98,7 @@ async fn what_can_not_be_rewritten_is_told_and_nothing_is_written() -> Result {
     let (place, _operator) = place("rewrite-errors").await?;
     let regexp = |source: &str, target: &str| json!([{"regexp": {"source": source, "target": target}}]);
     let merge = |options: Value| json!([{"merge": options}]);
-    let rows: [(&str, &str, Value, &[&str]); 7] = [
+    let rows: [Row<&[&str]>; 7] = [
         ("one-key", "flat", regexp(".*", "x"), &["both become the key \"x\"", "\"db-pass\"", "\"db-user\""]),
         ("bad-key", "flat", regexp("-", "/"), &["\"db/pass\"", "can't be a key of a Secret"]),
         ("syntax", "flat", regexp("(", ""), &["\"(\"", "RE2"]),

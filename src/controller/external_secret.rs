@@ -124,7 +124,9 @@ async fn sync(
     let collected = gather(&shared.stores, &job.object.key.namespace, spec, urgency).await?;
     let follows = spec.target.deletion_policy == DeletionPolicy::Delete;
     match follows && collected.is_all_gone() {
-        true if job.target != Seen::Absent => deletion::confirm(shared, id, job, spec)?,
+        true if job.target != Seen::Absent || renamed(job, target).is_some() => {
+            deletion::confirm(shared, id, job, spec)?;
+        }
         true => {}
         false if follows => deletion::settled(shared, id, job, spec),
         false => {}
@@ -163,11 +165,16 @@ async fn sync(
     Ok(Synced { applied, fingerprint, templates })
 }
 
-/// Deletes the Secret that the last sync wrote under another name, now that the new one stands; only one that is ours by
-/// label and by reference.
+/// The Secret that the last sync wrote, where the target has another name now.
+fn renamed(job: &Job, target: &ObjectKey) -> Option<ObjectKey> {
+    let old = job.memory.reported.binding.as_deref().filter(|old| *old != &*target.name)?;
+    Some(ObjectKey::new(target.namespace.clone(), old))
+}
+
+/// Deletes the Secret that the last sync wrote under another name, now that the new one stands or has gone with its source;
+/// only one that is ours by label and by reference.
 async fn remove_renamed(shared: &Shared, job: &Job, target: &ObjectKey, origin: Origin<'_>) -> Result<(), SyncError> {
-    let Some(old) = job.memory.reported.binding.as_deref().filter(|old| *old != &*target.name) else { return Ok(()) };
-    let old = ObjectKey::new(target.namespace.clone(), old);
+    let Some(old) = renamed(job, target) else { return Ok(()) };
     match shared.secrets.get(&old, "").await? {
         Some(standing) if is_made_by(origin, &standing) => {
             shared.secrets.delete(&old, &standing.version()).await?;

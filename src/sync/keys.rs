@@ -29,7 +29,7 @@ pub enum KeyError {
     },
     /// A key that Kubernetes refuses.
     #[error(
-        "{key:?} can't be a key of a Secret: it may hold letters, digits, '-', '_' and '.' only, and {MAX_KEY} of them; rewrite it"
+        "{key:?} can't be a key of a Secret: it may hold letters, digits, '-', '_' and '.' only, {MAX_KEY} of them at most, and not begin with '..'; rewrite it"
     )]
     Invalid {
         /// The key.
@@ -71,7 +71,9 @@ pub fn rename<E: From<KeyError>>(values: Values, rename: impl Fn(&str) -> Result
 /// Refuses keys that Kubernetes would refuse; an empty one is dropped, as ESO does.
 pub fn check(mut values: Values) -> Result<Values, KeyError> {
     values.remove("");
-    match values.keys().find(|key| key.len() > MAX_KEY || !key.chars().all(is_allowed)) {
+    let is_refused =
+        |key: &&String| key.len() > MAX_KEY || *key == "." || key.starts_with("..") || !key.chars().all(is_allowed);
+    match values.keys().find(is_refused) {
         Some(key) => Err(KeyError::Invalid { key: key.chars().take(MAX_KEY).collect() }),
         None => Ok(values),
     }
@@ -112,7 +114,7 @@ mod tests {
     fn keys_that_kubernetes_refuses_are_refused_here() {
         assert!(check(values(&["a.b-C_9"])).is_ok());
         assert_eq!(keys(check(values(&["", "a"])).unwrap()), ["a"]);
-        for bad in ["a/b", "ä", "a b", &"x".repeat(254)] {
+        for bad in ["a/b", "ä", "a b", ".", "..", "..a", &"x".repeat(254)] {
             assert!(check(values(&[bad])).is_err(), "{bad}");
         }
     }
