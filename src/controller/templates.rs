@@ -2,8 +2,10 @@
 
 use crate::api::{Template, TemplateRef};
 use crate::controller::error::{ApiServerError, ReferenceError, SyncError};
-use crate::controller::index::SourceKind;
+use crate::controller::index::{Seen, SourceKind};
 use crate::controller::key::ObjectKey;
+use crate::controller::memory::TargetVersion;
+use crate::controller::observed::revision;
 use crate::controller::shared::Shared;
 use crate::sync::template::{Parsed, RenderError, Texts, pieces};
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -38,6 +40,11 @@ async fn config_map(shared: &Shared, namespace: &Arc<str>, source: &TemplateRef)
     let api: Api<ConfigMap> = Api::namespaced(shared.client.clone(), namespace);
     let found = api.get_opt(&object.name).await;
     let found = found.map_err(|error| ApiServerError::new("read", "ConfigMap", &object, &error))?;
+    let version = |found: &ConfigMap| {
+        let text = |text: &Option<String>| text.clone().unwrap_or_default();
+        (text(&found.metadata.uid), text(&found.metadata.resource_version))
+    };
+    note(shared, SourceKind::ConfigMap, &object, found.as_ref().map(version));
     let Some(found) = found else { return Err(missing(SourceKind::ConfigMap, object)) };
     let mut data = found.data.unwrap_or_default();
     texts(SourceKind::ConfigMap, object, source, |key| data.remove(key)).map_err(SyncError::TemplateFrom)
@@ -45,9 +52,20 @@ async fn config_map(shared: &Shared, namespace: &Arc<str>, source: &TemplateRef)
 
 async fn secret(shared: &Shared, namespace: &Arc<str>, source: &TemplateRef) -> Result<Texts, SyncError> {
     let object = ObjectKey::new(namespace.clone(), source.name.as_str());
-    let Some(found) = shared.secrets.get(&object, "").await? else { return Err(missing(SourceKind::Secret, object)) };
+    let found = shared.secrets.get(&object, "").await?;
+    let version = found.as_ref().map(|found| (found.uid.clone(), found.resource_version.clone()));
+    note(shared, SourceKind::Secret, &object, version);
+    let Some(found) = found else { return Err(missing(SourceKind::Secret, object)) };
     let text = |key: &str| String::from_utf8(found.data.get(key)?.to_vec()).ok();
     texts(SourceKind::Secret, object, source, text).map_err(SyncError::TemplateFrom)
+}
+
+/// Tells the index which version was read (uid and resourceVersion), so that the next one counts as a change.
+fn note(shared: &Shared, kind: SourceKind, object: &ObjectKey, version: Option<(String, String)>) {
+    let found = version.map_or(Seen::Absent, |(uid, version)| {
+        Seen::Present(TargetVersion { uid: uid.into(), revision: revision(&version) })
+    });
+    shared.index.lock().template_read(kind, object, found);
 }
 
 fn texts(

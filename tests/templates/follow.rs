@@ -42,6 +42,37 @@ async fn a_changed_secret_is_followed() -> Result {
     changes_are_followed("secret").await
 }
 
+/// The templates stood there long before anybody asked for them, while all watches ran.
+async fn changes_of_old_templates_are_followed(kind: &str) -> Result {
+    let (place, _operator) = place(&format!("template-old-{}", kind.to_lowercase())).await?;
+    let first =
+        [holder(kind, "first-templates", "{{ .user }}"), reader(&place, "first", kind, "first-templates").into()];
+    place.apply(first).await?;
+    place.ready("first").await?;
+    place.apply([holder(kind, "old-templates", "{{ .user }}@1")]).await?;
+    // The watch has told of it: what came later is followed.
+    place.apply([holder(kind, "first-templates", "{{ .user }}@2")]).await?;
+    place.holds_within("first", &[("url", "admin@2")], HEALED).await?;
+    place.apply([reader(&place, "old", kind, "old-templates").into()]).await?;
+    place.holds("old", &[("url", "admin@1")]).await?;
+    place.ready("old").await?;
+    for round in ["2", "3"] {
+        place.apply([holder(kind, "old-templates", &format!("{{{{ .user }}}}@{round}"))]).await?;
+        place.holds_within("old", &[("url", &format!("admin@{round}"))], HEALED).await?;
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_change_of_an_old_config_map_is_followed() -> Result {
+    changes_of_old_templates_are_followed("configMap").await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_change_of_an_old_secret_is_followed() -> Result {
+    changes_of_old_templates_are_followed("secret").await
+}
+
 /// A change costs its readers one read each, and the others nothing; where it makes no other Secret, none is written.
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_change_costs_its_readers_alone() -> Result {

@@ -61,6 +61,8 @@ pub(super) struct Watched {
     stores: BTreeSet<StoreKey>,
     /// The ExternalSecrets that take templates from it.
     readers: BTreeSet<Id>,
+    /// What they last found when they read it themselves.
+    read: Seen,
     epoch: u32,
 }
 
@@ -141,6 +143,14 @@ impl Index {
         }
     }
 
+    /// An ExternalSecret has read its templates from this object, and found it so. Where the watch told of it before
+    /// anybody cared, this is what its next version is a change of.
+    pub fn template_read(&mut self, kind: SourceKind, object: &ObjectKey, found: Seen) {
+        if let Some(watched) = self.table(kind).watched.get_mut(object) {
+            watched.read = found;
+        }
+    }
+
     pub(super) fn watch_template(&mut self, kind: SourceKind, object: ObjectKey, id: Id) {
         self.table(kind).entry(object).readers.insert(id);
     }
@@ -179,8 +189,9 @@ impl Index {
         let is_first_sight = watched.seen == Seen::Unknown;
         watched.seen = seen.clone();
         let mut wakes: Vec<Wake> = watched.stores.iter().cloned().map(Wake::Reopen).collect();
-        // What was not seen before may be just what was read; it is no change.
-        let readers = if is_first_sight { BTreeSet::new() } else { watched.readers.clone() };
+        // What was not seen before may be just what was read, or is yet to be read; then it is no change.
+        let is_known = is_first_sight && (watched.read == Seen::Unknown || watched.read == seen);
+        let readers = if is_known { BTreeSet::new() } else { watched.readers.clone() };
         let targets = watched.targets.clone();
         wakes.extend(readers.into_iter().filter_map(|id| self.refresh(id)));
         for id in targets {
