@@ -132,8 +132,8 @@ async fn sync(
         false => {}
     }
     // Known for certain only now that every store is open.
-    if shared.index.lock().is_credential(target) {
-        return Err(SyncError::Target { target: target.name.to_string(), source: TargetError::Credential });
+    if let Some(source) = needed_as_it_is(shared, target) {
+        return Err(SyncError::Target { target: target.name.to_string(), source });
     }
     let origin = origin(&job.object);
     let policy = Policy {
@@ -169,6 +169,16 @@ async fn sync(
 fn renamed(job: &Job, target: &ObjectKey) -> Option<ObjectKey> {
     let old = job.memory.reported.binding.as_deref().filter(|old| *old != &*target.name)?;
     Some(ObjectKey::new(target.namespace.clone(), old))
+}
+
+/// Why a Secret that others read must not be written.
+fn needed_as_it_is(shared: &Shared, target: &ObjectKey) -> Option<TargetError> {
+    let index = shared.index.lock();
+    match (index.is_credential(target), index.is_template(target)) {
+        (true, _) => Some(TargetError::Credential),
+        (_, true) => Some(TargetError::Template),
+        _ => None,
+    }
 }
 
 /// Deletes the Secret that the last sync wrote under another name, now that the new one stands or has gone with its source;

@@ -112,6 +112,11 @@ pub enum TargetError {
         /// Its type.
         type_: String,
     },
+    /// The source of templates.
+    #[error(
+        "the target is the Secret that templates are read from (templateFrom), which would be written over; choose another spec.target.name"
+    )]
+    Template,
     /// The credential of a store.
     #[error("the target is the Secret that a store reads its credentials from; choose another spec.target.name")]
     Credential,

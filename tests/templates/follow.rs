@@ -168,3 +168,17 @@ async fn a_missing_config_map_is_told_and_heals() -> Result {
     }
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn templates_are_never_written_over() -> Result {
+    let (place, _operator) = place("template-own").await?;
+    let target = json!({
+        "name": "templates",
+        "template": {"templateFrom": [{"secret": {"name": "templates", "items": [{"key": "url"}]}}]},
+    });
+    place.apply([holder("secret", "templates", "{{ .user }}")]).await?;
+    place.apply([reader(&place, "db", "secret", "templates").with("/spec", "target", target).into()]).await?;
+    place.failed("db", &["templates are read from", "choose another spec.target.name"]).await?;
+    place.holds("templates", &[("url", "{{ .user }}")]).await?;
+    Ok(())
+}

@@ -116,6 +116,11 @@ impl Index {
         self.secrets.watched.get(secret).is_some_and(|watched| !watched.stores.is_empty())
     }
 
+    /// Whether some ExternalSecret takes templates from `secret`; writing it would write over them.
+    pub fn is_template(&self, secret: &ObjectKey) -> bool {
+        self.secrets.watched.get(secret).is_some_and(|watched| !watched.readers.is_empty())
+    }
+
     /// What the watch knows of a Secret.
     pub(super) fn seen(&self, secret: &ObjectKey) -> Seen {
         self.secrets.watched.get(secret).map_or(Seen::Unknown, |watched| watched.seen.clone())
