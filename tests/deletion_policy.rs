@@ -376,7 +376,14 @@ async fn a_herd_that_is_gone_at_once_is_kept_until_a_person_confirms() -> Result
         assert_eq!(stalled(&told), None, "it may come back by itself");
         assert!(place.secret(&name).await?.is_some(), "{name} was deleted");
     }
-    place.event("s0", "Warning", "UpdateFailed", &words).await?;
+    // One event for the whole herd, on its store.
+    place.event("vault", "Warning", "DeletionHeld", &["no Secret is deleted", "confirm-deletion"]).await?;
+    let events = place.events("vault").await?;
+    assert_eq!(events.iter().filter(|(_, reason, _)| reason == "DeletionHeld").count(), 1, "{events:?}");
+    for n in 0..GONE {
+        let events = place.events(&format!("s{n}")).await?;
+        assert!(events.iter().all(|(_, reason, _)| reason != "UpdateFailed"), "{events:?}");
+    }
     assert!(place.secret("s30").await?.is_some());
 
     // A person confirms one of them: that one goes, the others stay.

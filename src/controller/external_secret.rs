@@ -231,6 +231,7 @@ async fn conclude(
         Err(error) => {
             memory.failed(error.is_hopeless());
             secret_store::doubt(shared, &error);
+            secret_store::tell_held(shared, &error).await;
             Err(error)
         }
     };

@@ -83,7 +83,8 @@ fn verdict(target: &str, result: &Result<Applied, SyncError>, last_text: u64) ->
                 |reason| Condition::new(ConditionType::Stalled, ConditionStatus::True, reason, message.clone());
             Verdict {
                 stalled: error.is_stalled().then(|| stalled(error.stalled_reason())),
-                happening: is_new.then(|| Happening {
+                // A herd is told of once, on its store.
+                happening: (is_new && !matches!(error, SyncError::Braked { .. })).then(|| Happening {
                     severity: Severity::Warning,
                     reason: "UpdateFailed",
                     action: "Sync",

@@ -200,6 +200,35 @@ fn expiring(life: &SecretIdLife, now: Timestamp) -> Option<Condition> {
     Some(Condition::new(ConditionType::CredentialsExpiring, ConditionStatus::True, reason, message))
 }
 
+/// Tells on the store, once for a whole herd, that its targets are kept though their sources are gone.
+pub async fn tell_held(shared: &Shared, error: &SyncError) {
+    let SyncError::Braked { store: key, .. } = error else { return };
+    if !shared.brake.lock().is_news(key) {
+        return;
+    }
+    let Some(store) = shared.index.lock().store(key).cloned() else { return };
+    let note = format!(
+        "so many sources of {key} are gone from Vault at once that no Secret is deleted; look into Vault, or if it is meant, \
+         confirm for each: kubectl annotate externalsecret NAME {}=$(date -u +%F)",
+        names::ANNOTATION_CONFIRM_DELETION
+    );
+    tracing::warn!(store = %key, namespace = key.namespace.as_deref(), "{note}");
+    let happening = Happening { severity: Severity::Warning, reason: "DeletionHeld", action: "Delete", note };
+    shared.recorder.publish(reference(key, &store), &happening).await;
+}
+
+/// The object that an event is about.
+fn reference(key: &StoreKey, store: &StoreEntry) -> ObjectReference {
+    ObjectReference {
+        api_version: Some(format!("{}/{}", names::GROUP, names::VERSION)),
+        kind: Some(key.kind().as_str().to_owned()),
+        namespace: key.namespace.as_ref().map(ToString::to_string),
+        name: Some(key.name.to_string()),
+        uid: Some(store.uid.to_string()),
+        ..ObjectReference::default()
+    }
+}
+
 async fn tell(
     shared: &Shared,
     key: &StoreKey,
@@ -218,15 +247,7 @@ async fn tell(
         Err(_) => (Severity::Warning, ConditionReason::InvalidProviderConfig.as_str()),
     };
     let happening = Happening { severity, reason, action: "Validate", note: ready.message.clone() };
-    let reference = ObjectReference {
-        api_version: Some(format!("{}/{}", names::GROUP, names::VERSION)),
-        kind: Some(key.kind().as_str().to_owned()),
-        namespace: key.namespace.as_ref().map(ToString::to_string),
-        name: Some(key.name.to_string()),
-        uid: Some(store.uid.to_string()),
-        ..ObjectReference::default()
-    };
-    let is_news = shared.recorder.publish(reference, &happening).await;
+    let is_news = shared.recorder.publish(reference(key, store), &happening).await;
     let namespace = key.namespace.as_deref();
     match validated {
         Ok(_) => tracing::info!(store = %key, namespace, "store validated"),

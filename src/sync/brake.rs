@@ -38,6 +38,8 @@ struct Store<T> {
     found: HashMap<T, Found>,
     /// A herd was seen. It holds until none of it is left: else it would slip through in small groups.
     is_held: bool,
+    /// That it holds was told.
+    is_told: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -51,6 +53,7 @@ impl<T> Store<T> {
         let counts_for = if self.is_held { HELD } else { WINDOW };
         self.found.retain(|_, found| now.duration_since(found.last) < counts_for);
         self.is_held &= !self.found.is_empty();
+        self.is_told &= self.is_held;
     }
 }
 
@@ -64,7 +67,8 @@ impl<S: Eq + Hash, T: Eq + Hash> Brake<S, T> {
     pub fn found_gone(&mut self, store: S, target: T, of: usize, now: Instant) -> Verdict {
         self.stores.values_mut().for_each(|store| store.forget_old(now));
         self.stores.retain(|_, store| !store.found.is_empty());
-        let store = self.stores.entry(store).or_insert_with(|| Store { found: HashMap::new(), is_held: false });
+        let store =
+            self.stores.entry(store).or_insert_with(|| Store { found: HashMap::new(), is_held: false, is_told: false });
         let found = store.found.entry(target).or_insert(Found { first: now, last: now });
         found.last = now;
         let is_second = now.duration_since(found.first) >= SECOND_LOOK;
@@ -76,6 +80,12 @@ impl<S: Eq + Hash, T: Eq + Hash> Brake<S, T> {
             (true, true) => Verdict::Hold,
             (true, false) => Verdict::Go,
         }
+    }
+
+    /// Whether it is news that `store` is held: true once for each time that it is.
+    pub fn is_news(&mut self, store: &S) -> bool {
+        let held = self.stores.get_mut(store).filter(|store| store.is_held);
+        held.is_some_and(|store| !std::mem::replace(&mut store.is_told, true))
     }
 
     /// The source of `target` is there after all, or a person let the target go.
@@ -108,6 +118,16 @@ mod tests {
         assert_eq!(verdict(50, 50, 1000), Verdict::Go);
         assert_eq!(verdict(50, 51, 1000), Verdict::Hold);
         assert_eq!(verdict(0, 1000, 1000), Verdict::Go, "switched off");
+    }
+
+    #[test]
+    fn a_hold_is_news_once() {
+        let (mut brake, now) = (Brake::new(2), Instant::now());
+        brake.found_gone("store", 0, 100, now);
+        assert!(!brake.is_news(&"store"), "not held");
+        (1..4).for_each(|target| drop(brake.found_gone("store", target, 100, now)));
+        assert!(brake.is_news(&"store"));
+        assert!(!brake.is_news(&"store"));
     }
 
     #[test]

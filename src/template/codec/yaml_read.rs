@@ -53,9 +53,12 @@ struct Reader<'t, 'a> {
 
 impl<'t, 'a> Reader<'t, 'a> {
     fn event(&mut self) -> Result<Event<'t>, Broken> {
-        match self.parser.next_event() {
-            Some(Ok((event, _))) => Ok(event),
-            _ => Err(INVALID),
+        loop {
+            match self.parser.next_event() {
+                Some(Ok((Event::Comment(..), _))) => {}
+                Some(Ok((event, _))) => return Ok(event),
+                _ => return Err(INVALID),
+            }
         }
     }
 
