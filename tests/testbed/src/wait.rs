@@ -47,7 +47,7 @@ where
 
 /// Looks until `look` returns `Ok`, and gives its value. An `Err` means "not yet" and says what was seen.
 ///
-/// ```ignore
+/// ```text
 /// let secret = wait_until("Secret db-credentials", Duration::from_secs(10), async || {
 ///     api.get("db-credentials").await
 /// }).await?;
