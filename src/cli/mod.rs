@@ -16,9 +16,9 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run the operator
+    /// Run the operator, on the cluster of KUBECONFIG or the one that it runs in
     Run(Box<run::Args>),
-    /// Print the CustomResourceDefinitions as YAML
+    /// Print the CustomResourceDefinitions as YAML, for `kubectl apply --server-side -f -`
     Crds,
 }
 

@@ -23,7 +23,7 @@ pub struct Args {
     /// Where to serve /metrics: ":8080", "127.0.0.1:8080", or "0" for nowhere
     #[arg(long, default_value = ":8080", value_name = "ADDRESS")]
     metrics_addr: ListenAddress,
-    /// Where to serve /healthz and /readyz
+    /// Where to serve /healthz and /readyz, written likewise
     #[arg(long, default_value = ":8082", value_name = "ADDRESS")]
     live_addr: ListenAddress,
     /// How many ExternalSecrets of one Vault server to sync at the same time; a slow server never takes another's places
