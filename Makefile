@@ -1,7 +1,7 @@
 # Every target calls cargo, which does all set-up. Needed: Rust, Go, Python 3 and make.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint crds
+.PHONY: help demo test bench lint crds
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -13,6 +13,10 @@ demo: ## From Vault to a Secret, step by step, on a real control plane; KEEP=1 l
 test: ## Run every test on a real control plane and a real OpenBao
 	cargo test --workspace --no-run
 	cargo run --quiet --bin testbed -- exec -- cargo test --workspace
+
+bench: ## What it costs at scale, beside a floor; writes docs/performance.md; SHORT=1 for a few minutes
+	cargo build --release --bin external-secrets --bin scale
+	@target/release/scale $(if $(SHORT),--short)
 
 lint: ## Check formatting, and clippy with warnings as errors
 	cargo fmt --all --check

@@ -158,7 +158,7 @@ fn written(text: &str) -> Option<Written> {
         resource_version: String,
     }
     let Answer { metadata } = serde_json::from_str(text).ok()?;
-    let version = TargetVersion { uid: metadata.uid, revision: revision(&metadata.resource_version) };
+    let version = TargetVersion { uid: (*metadata.uid).into(), revision: revision(&metadata.resource_version) };
     Some(Written { version, resource_version: metadata.resource_version })
 }
 

@@ -126,5 +126,5 @@ fn updated(Written { version, resource_version }: Written, dropped: Vec<String>)
 }
 
 fn version_of(standing: Standing) -> TargetVersion {
-    TargetVersion { uid: standing.uid.into(), revision: revision(&standing.resource_version) }
+    TargetVersion { uid: standing.uid.as_str().into(), revision: revision(&standing.resource_version) }
 }

@@ -18,7 +18,7 @@ use crate::sync::due::{self, Due};
 use crate::sync::plan::{Policy, TargetError, is_as_left, is_made_by};
 use crate::sync::secret::{Desired, Origin};
 use crate::sync::spec;
-use crate::sync::template::{self, Parsed};
+use crate::sync::template::Parsed;
 use crate::sync::windows::{self, Gate};
 use crate::vault::Urgency;
 use std::sync::Arc;
@@ -106,6 +106,8 @@ fn closed_until(job: &Job, spec: Option<&ExternalSecretSpec>, state: due::Now) -
 /// What a sync did and learned.
 struct Synced {
     applied: Applied,
+    /// When the last of what it is made of had come: the next refresh counts from here, so that none comes early.
+    read: Instant,
     /// Of the Secret as it was to be.
     fingerprint: u64,
     /// Parsed, for the next time.
@@ -122,6 +124,7 @@ async fn sync(
 ) -> Result<Synced, SyncError> {
     spec::check(spec)?;
     let collected = gather(&shared.stores, &job.object.key.namespace, spec, urgency).await?;
+    let read = Instant::now();
     let follows = spec.target.deletion_policy == DeletionPolicy::Delete;
     match follows && collected.is_all_gone() {
         true if job.target != Seen::Absent || renamed(job, target).is_some() => {
@@ -147,7 +150,7 @@ async fn sync(
         Some(_) if policy.is_gone => (Desired::default(), None),
         Some(template) => {
             let parsed = templates::templates(shared, &job.object.key.namespace, template, known).await?;
-            (template::render(template, &parsed, collected.data)?, Some(parsed))
+            (templates::render(shared, template, &parsed, collected.data).await?, Some(parsed))
         }
         None => (Desired::new(origin, collected.data), None),
     };
@@ -162,7 +165,7 @@ async fn sync(
     if policy.creation == CreationPolicy::Owner {
         remove_renamed(shared, job, target, origin).await?;
     }
-    Ok(Synced { applied, fingerprint, templates })
+    Ok(Synced { applied, read, fingerprint, templates })
 }
 
 /// The Secret that the last sync wrote, where the target has another name now.
@@ -222,9 +225,9 @@ async fn conclude(
     memory.took = started.elapsed();
     shared.metrics.reconcile_seconds.observe(memory.took.as_secs_f64());
     let result = match result {
-        Ok(Synced { applied, fingerprint, templates }) => {
+        Ok(Synced { applied, read, fingerprint, templates }) => {
             memory.templates = templates;
-            memory.succeeded(started, fingerprint, &applied);
+            memory.succeeded(read, fingerprint, &applied);
             shared.metrics.applied(&applied.change);
             Ok(applied)
         }
@@ -290,9 +293,10 @@ async fn drift(shared: &Shared, job: &Job, target: &ObjectKey, policy: CreationP
         Seen::Absent if !is_alive(shared, &job.object).await => Drift::Gone,
         Seen::Absent | Seen::Unknown => Drift::Real,
         Seen::Present(_) => match shared.secrets.get(target, &origin.field_manager()).await {
-            Ok(Some(standing)) if is_as_left(origin, policy, &standing) => {
-                Drift::None(TargetVersion { uid: standing.uid.into(), revision: revision(&standing.resource_version) })
-            }
+            Ok(Some(standing)) if is_as_left(origin, policy, &standing) => Drift::None(TargetVersion {
+                uid: standing.uid.as_str().into(),
+                revision: revision(&standing.resource_version),
+            }),
             _ => Drift::Real,
         },
     }

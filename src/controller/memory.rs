@@ -4,6 +4,7 @@ use crate::api::condition::find_condition;
 use crate::api::{Condition, ConditionStatus, ConditionType, ExternalSecretStatus};
 use crate::controller::apply::{Applied, Change};
 use crate::controller::observed::Observed;
+use crate::controller::uid::Uid;
 use crate::sync::due::Last;
 use crate::sync::template::Parsed;
 use k8s_openapi::jiff::Timestamp;
@@ -15,7 +16,7 @@ use std::time::{Duration, Instant};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TargetVersion {
     /// Tells it from another of the same name.
-    pub uid: Box<str>,
+    pub uid: Uid,
     /// Its resourceVersion as a number; a watch event up to this one is an echo of what we know.
     pub revision: u64,
 }
@@ -36,9 +37,9 @@ pub struct Reported {
     /// `status.observedGeneration`.
     pub generation: i64,
     /// The uid in `status.target`.
-    pub target: Option<Box<str>>,
+    pub target: Option<Uid>,
     /// `status.binding.name`: the Secret that the last successful sync wrote.
-    pub binding: Option<Box<str>>,
+    pub binding: Option<Arc<str>>,
 }
 
 /// What is remembered of an ExternalSecret.
@@ -75,8 +76,9 @@ impl Memory {
         let stalled = find_condition(&status.conditions, ConditionType::Stalled);
         let refreshed = status.refresh_time.as_ref().map(|time| time.0);
         let synced = status.synced_resource_version.as_deref();
-        let success =
-            refreshed.and_then(|at| now.checked_sub(Duration::try_from(wall.duration_since(at)).unwrap_or_default()));
+        // It counts whole seconds: rounded up, so that no refresh comes early.
+        let age = |at: Timestamp| Duration::try_from(wall.duration_since(at)).unwrap_or_default();
+        let success = refreshed.and_then(|at| now.checked_sub(age(at).saturating_sub(Duration::from_secs(1))));
         let failed = ready.is_some_and(|ready| ready.status != ConditionStatus::True);
         let reported = Reported {
             ready: ready.map(|ready| (ready.status == ConditionStatus::True, since(ready))),
@@ -103,9 +105,9 @@ impl Memory {
         }
     }
 
-    /// Takes note of a sync that succeeded.
-    pub fn succeeded(&mut self, started: Instant, written: u64, applied: &Applied) {
-        self.last = Last { success: Some(started), attempt: Some(started), failures: 0, hopeless: false };
+    /// Takes note of a sync that succeeded, with what it had read by then.
+    pub fn succeeded(&mut self, read: Instant, written: u64, applied: &Applied) {
+        self.last = Last { success: Some(read), attempt: Some(read), failures: 0, hopeless: false };
         match (&applied.change, &applied.version) {
             (Change::Missing | Change::Deleted | Change::Gone, _) => (self.written, self.target) = (None, None),
             (_, Some(version)) => (self.written, self.target) = (Some(written), Some(version.clone())),

@@ -33,6 +33,7 @@ mod shared;
 mod status;
 mod stores;
 mod templates;
+pub mod uid;
 mod wake;
 mod watch;
 

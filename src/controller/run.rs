@@ -24,6 +24,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
 use tokio::sync::watch::{Receiver, Sender, channel};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -31,6 +32,8 @@ use tokio_util::task::TaskTracker;
 
 /// Places of a Vault server that only urgent work may take: a quarter.
 const RESERVED: usize = 4;
+/// Templates that are rendered at the same time; the threads that are left look up host names.
+const RENDERS: usize = 2;
 /// Stores of one server that are validated at the same time.
 const STORES_AT_ONCE: usize = 16;
 /// Syncs that are under way at a stop may end within this long.
@@ -62,6 +65,7 @@ impl Controller {
             recorder: Recorder::new(client.clone(), settings.instance.clone()),
             queue: Queue::new(limits),
             brake: Mutex::new(Brake::new(settings.deletion_brake)),
+            renders: Semaphore::new(RENDERS),
             store_queue: Queue::new(Limits { running: STORES_AT_ONCE, reserved: 0 }),
             secrets,
             index,

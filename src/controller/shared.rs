@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use kube::Client;
 use parking_lot::Mutex;
 use std::sync::Arc;
+use tokio::sync::Semaphore;
 
 /// The index behind its lock, which is held for moments and never across an await.
 pub type SharedIndex = Arc<Mutex<Index>>;
@@ -40,6 +41,8 @@ pub struct Shared {
     pub stores: Stores,
     /// Holds deletions back where many come together.
     pub brake: Mutex<Brake<StoreKey, Id>>,
+    /// Places for templates that are rendered.
+    pub renders: Semaphore,
     /// Publishes events.
     pub recorder: Recorder,
     /// Counts.

@@ -7,10 +7,13 @@ use crate::controller::key::ObjectKey;
 use crate::controller::memory::TargetVersion;
 use crate::controller::observed::revision;
 use crate::controller::shared::Shared;
-use crate::sync::template::{Parsed, RenderError, Texts, pieces};
+use crate::sync::keys::Values;
+use crate::sync::secret::Desired;
+use crate::sync::template::{self, Parsed, RenderError, Texts, pieces};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
 use std::sync::Arc;
+use tokio::task::JoinError;
 
 /// The parsed templates of `spec`; `known` are those of the last sync, which serve on where no text changed.
 pub async fn templates(
@@ -31,6 +34,24 @@ pub async fn templates(
     match known.filter(|known| known.fits(&pieces)) {
         Some(known) => Ok(known.clone()),
         None => Ok(Arc::new(Parsed::new(&pieces)?)),
+    }
+}
+
+/// Renders on a thread of its own: a template may compute for seconds, and everything else goes on meanwhile.
+pub async fn render(
+    shared: &Shared,
+    spec: &Template,
+    parsed: &Arc<Parsed>,
+    values: Values,
+) -> Result<Desired, RenderError> {
+    let _place = shared.renders.acquire().await;
+    let (spec, parsed) = (spec.clone(), parsed.clone());
+    let rendered = tokio::task::spawn_blocking(move || template::render(&spec, &parsed, values)).await;
+    match rendered.map_err(JoinError::try_into_panic) {
+        Ok(rendered) => rendered,
+        Err(Ok(panic)) => std::panic::resume_unwind(panic),
+        // The process ends.
+        Err(Err(_)) => std::future::pending().await,
     }
 }
 
@@ -63,7 +84,7 @@ async fn secret(shared: &Shared, namespace: &Arc<str>, source: &TemplateRef) -> 
 /// Tells the index which version was read (uid and resourceVersion), so that the next one counts as a change.
 fn note(shared: &Shared, kind: SourceKind, object: &ObjectKey, version: Option<(String, String)>) {
     let found = version.map_or(Seen::Absent, |(uid, version)| {
-        Seen::Present(TargetVersion { uid: uid.into(), revision: revision(&version) })
+        Seen::Present(TargetVersion { uid: uid.as_str().into(), revision: revision(&version) })
     });
     shared.index.lock().template_read(kind, object, found);
 }

@@ -92,8 +92,10 @@ where
                 before.await;
                 read.begin();
             }
+            // Boxed, so that what the request took is given back at once, and only the answer is kept for the second.
+            let fetched = fetch().boxed().await;
             // Nobody waits for it if that fails.
-            let _ = sender.send(fetch().await);
+            let _ = sender.send(fetched);
             let recent_until = read.began() + RECENT;
             sleep_until(recent_until).await;
         };

@@ -120,6 +120,7 @@ impl Index {
     pub fn finish(&mut self, id: Id, memory: Memory) {
         if let Some(entry) = self.external_secrets.get_mut(&id) {
             entry.memory = memory;
+            entry.share();
         }
     }
 
@@ -154,7 +155,7 @@ impl Index {
 
     /// Every ExternalSecret with what is known of it, for metrics.
     pub fn external_secrets(&self) -> impl Iterator<Item = &Entry> {
-        self.external_secrets.values()
+        self.external_secrets.values().map(Box::as_ref)
     }
 
     /// When each ExternalSecret is due, once the first lists are complete. What is due at once and was synced before is
@@ -227,12 +228,13 @@ impl Index {
         // A spec that can't be read depends on nothing; its reconcile tells so.
         let parsed = serde_json::from_str::<ExternalSecretSpec>(object.spec.get()).ok();
         let namespace = &object.key.namespace;
-        let key_of = |store: &StoreRef| StoreKey::referred(store, namespace);
-        let stores: Box<[StoreKey]> = parsed.iter().flat_map(spec::stores).map(key_of).collect();
-        let target: Arc<str> = match &parsed {
-            Some(parsed) => parsed.target.name(&object.key.name).into(),
-            None => object.key.name.clone(),
+        let key_of = |store: &StoreRef| {
+            let key = StoreKey::referred(store, namespace);
+            self.dependents.get_key_value(&key).map_or(key, |(known, _)| known.clone())
         };
+        let stores: Box<[StoreKey]> = parsed.iter().flat_map(spec::stores).map(key_of).collect();
+        let target = parsed.as_ref().map_or(&*object.key.name, |parsed| parsed.target.name(&object.key.name));
+        let target = if target == &*object.key.name { object.key.name.clone() } else { target.into() };
         for store in &stores {
             self.dependents.entry(store.clone()).or_default().insert(id);
         }
@@ -246,8 +248,9 @@ impl Index {
         let epoch = self.epochs.external_secrets;
         let memory = memory.unwrap_or_default();
         let foreign_status = object.foreign_status;
-        self.external_secrets
-            .insert(id, Entry { object, memory, stores, target, templates, foreign_status, mended: false, epoch });
+        let mut entry = Entry { object, memory, stores, target, templates, foreign_status, mended: false, epoch };
+        entry.share();
+        self.external_secrets.insert(id, Box::new(entry));
     }
 
     /// Takes back what [`Self::link`] entered beside the object itself.
@@ -284,6 +287,13 @@ fn template_sources(spec: &ExternalSecretSpec, namespace: &Arc<str>) -> Vec<(Sou
 }
 
 impl Entry {
+    /// Keeps one copy of a name that is known twice.
+    fn share(&mut self) {
+        if let Some(binding) = self.memory.reported.binding.as_mut().filter(|binding| **binding == self.target) {
+            *binding = self.target.clone();
+        }
+    }
+
     fn due(&self, drifted: bool, now: Instant) -> (due::Schedule, due::Due) {
         let parsed = serde_json::from_str::<ExternalSecretSpec>(self.object.spec.get());
         let schedule = parsed.map_or(due::Schedule::OnChange, |parsed| spec::schedule(&parsed));

@@ -43,7 +43,8 @@ pub struct Index {
     next: u32,
     epochs: Epochs,
     ids: HashMap<ObjectKey, Id>,
-    external_secrets: HashMap<Id, Entry>,
+    /// Boxed, since a map has twice as many places as entries at times.
+    external_secrets: HashMap<Id, Box<Entry>>,
     dependents: HashMap<StoreKey, BTreeSet<Id>>,
     stores: HashMap<StoreKey, StoreEntry>,
     secrets: Table,

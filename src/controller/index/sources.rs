@@ -55,15 +55,22 @@ pub(super) struct Table {
 #[derive(Debug, Default)]
 pub(super) struct Watched {
     pub(super) seen: Seen,
-    /// Whose target it is. More than one is a conflict that the owner reference settles.
-    targets: BTreeSet<Id>,
+    /// Whose target it is, each once. More than one is a conflict that the owner reference settles.
+    targets: Vec<Id>,
+    /// Who reads it. Few are read, and thousands are targets.
+    read: Option<Box<Readers>>,
+    epoch: u32,
+}
+
+/// Who reads an object.
+#[derive(Debug, Default)]
+struct Readers {
     /// The stores that read something from it.
     stores: BTreeSet<StoreKey>,
     /// The ExternalSecrets that take templates from it.
-    readers: BTreeSet<Id>,
+    templates: BTreeSet<Id>,
     /// What they last found when they read it themselves.
-    read: Seen,
-    epoch: u32,
+    found: Seen,
 }
 
 impl Seen {
@@ -108,17 +115,17 @@ impl Index {
     /// From now on changes of this object wake `store`: to be called before it is read, so that no change between is
     /// missed.
     pub fn watch_source(&mut self, kind: SourceKind, object: ObjectKey, store: &StoreKey) {
-        self.table(kind).entry(object).stores.insert(store.clone());
+        self.table(kind).entry(object).readers().stores.insert(store.clone());
     }
 
     /// Whether some store reads a credential from `secret`; such a Secret is never a target.
     pub fn is_credential(&self, secret: &ObjectKey) -> bool {
-        self.secrets.watched.get(secret).is_some_and(|watched| !watched.stores.is_empty())
+        self.secrets.readers(secret).is_some_and(|readers| !readers.stores.is_empty())
     }
 
     /// Whether some ExternalSecret takes templates from `secret`; writing it would write over them.
     pub fn is_template(&self, secret: &ObjectKey) -> bool {
-        self.secrets.watched.get(secret).is_some_and(|watched| !watched.readers.is_empty())
+        self.secrets.readers(secret).is_some_and(|readers| !readers.templates.is_empty())
     }
 
     /// What the watch knows of a Secret.
@@ -130,7 +137,7 @@ impl Index {
     pub(super) fn unwatch_sources(&mut self, store: &StoreKey) {
         for table in [&mut self.secrets, &mut self.config_maps, &mut self.service_accounts] {
             table.watched.retain(|_, watched| {
-                watched.stores.remove(store);
+                watched.unread(|readers| _ = readers.stores.remove(store));
                 !watched.is_unwatched()
             });
         }
@@ -141,7 +148,7 @@ impl Index {
         for table in [&mut self.secrets, &mut self.config_maps, &mut self.service_accounts] {
             table.watched.retain(|key, watched| {
                 if namespaces.contains(&key.namespace) {
-                    watched.stores.remove(store);
+                    watched.unread(|readers| _ = readers.stores.remove(store));
                 }
                 !watched.is_unwatched()
             });
@@ -151,19 +158,19 @@ impl Index {
     /// An ExternalSecret has read its templates from this object, and found it so. Where the watch told of it before
     /// anybody cared, this is what its next version is a change of.
     pub fn template_read(&mut self, kind: SourceKind, object: &ObjectKey, found: Seen) {
-        if let Some(watched) = self.table(kind).watched.get_mut(object) {
-            watched.read = found;
+        if let Some(readers) = self.table(kind).watched.get_mut(object).and_then(|watched| watched.read.as_mut()) {
+            readers.found = found;
         }
     }
 
     pub(super) fn watch_template(&mut self, kind: SourceKind, object: ObjectKey, id: Id) {
-        self.table(kind).entry(object).readers.insert(id);
+        self.table(kind).entry(object).readers().templates.insert(id);
     }
 
     pub(super) fn unwatch_template(&mut self, kind: SourceKind, object: &ObjectKey, id: Id) {
         let table = self.table(kind);
         if let Some(watched) = table.watched.get_mut(object) {
-            watched.readers.remove(&id);
+            watched.unread(|readers| _ = readers.templates.remove(&id));
             if watched.is_unwatched() {
                 table.watched.remove(object);
             }
@@ -171,12 +178,16 @@ impl Index {
     }
 
     pub(super) fn watch_target(&mut self, secret: ObjectKey, id: Id) {
-        self.secrets.entry(secret).targets.insert(id);
+        let targets = &mut self.secrets.entry(secret).targets;
+        if !targets.contains(&id) {
+            targets.reserve_exact(1);
+            targets.push(id);
+        }
     }
 
     pub(super) fn unwatch_target(&mut self, secret: &ObjectKey, id: Id) {
         if let Some(watched) = self.secrets.watched.get_mut(secret) {
-            watched.targets.remove(&id);
+            watched.targets.retain(|known| *known != id);
             if watched.is_unwatched() {
                 self.secrets.watched.remove(secret);
             }
@@ -193,12 +204,17 @@ impl Index {
         }
         let is_first_sight = watched.seen == Seen::Unknown;
         watched.seen = seen.clone();
-        let mut wakes: Vec<Wake> = watched.stores.iter().cloned().map(Wake::Reopen).collect();
-        // What was not seen before may be just what was read, or is yet to be read; then it is no change.
-        let is_known = is_first_sight && (watched.read == Seen::Unknown || watched.read == seen);
-        let readers = if is_known { BTreeSet::new() } else { watched.readers.clone() };
         let targets = watched.targets.clone();
-        wakes.extend(readers.into_iter().filter_map(|id| self.refresh(id)));
+        let mut wakes = Vec::new();
+        let mut templates = BTreeSet::new();
+        if let Some(readers) = &watched.read {
+            wakes.extend(readers.stores.iter().cloned().map(Wake::Reopen));
+            // What was not seen before may be just what was read, or is yet to be read; then it is no change.
+            if !is_first_sight || (readers.found != Seen::Unknown && readers.found != seen) {
+                templates.clone_from(&readers.templates);
+            }
+        }
+        wakes.extend(templates.into_iter().filter_map(|id| self.refresh(id)));
         for id in targets {
             let known = self.external_secrets.get(&id).and_then(|entry| entry.memory.target.as_ref());
             // With a Secret that is gone goes whatever it was that kept it from being written.
@@ -219,6 +235,10 @@ impl Index {
 }
 
 impl Table {
+    fn readers(&self, object: &ObjectKey) -> Option<&Readers> {
+        self.watched.get(object)?.read.as_deref()
+    }
+
     fn entry(&mut self, key: ObjectKey) -> &mut Watched {
         let epoch = self.epoch;
         self.watched.entry(key).or_insert_with(|| Watched { epoch, ..Watched::default() })
@@ -227,7 +247,21 @@ impl Table {
 
 impl Watched {
     fn is_unwatched(&self) -> bool {
-        self.targets.is_empty() && self.stores.is_empty() && self.readers.is_empty()
+        self.targets.is_empty() && self.read.is_none()
+    }
+
+    /// Who reads it, to be added to.
+    fn readers(&mut self) -> &mut Readers {
+        self.read.get_or_insert_default()
+    }
+
+    /// Takes somebody out of those who read it.
+    fn unread(&mut self, take_out: impl FnOnce(&mut Readers)) {
+        let Some(readers) = &mut self.read else { return };
+        take_out(readers);
+        if readers.stores.is_empty() && readers.templates.is_empty() {
+            self.read = None;
+        }
     }
 }
 
