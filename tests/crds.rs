@@ -14,10 +14,12 @@ const ESO_FIELDS: &str = include_str!("crds/eso-2.9-fields.txt");
 #[test]
 fn files_are_as_generated() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("crds");
+    let chart = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/helm/external-secrets-rs/files/crds");
     let files = api::render(&api::all()).unwrap();
     if std::env::var_os("WRITE_CRDS").is_some() {
         for (name, text) in &files {
             std::fs::write(folder.join(name), text).unwrap();
+            std::fs::write(chart.join(name), text).unwrap();
         }
     }
     for (name, text) in &files {
@@ -25,10 +27,18 @@ fn files_are_as_generated() {
         // Not assert_eq!, which would print both files.
         assert!(found == *text, "crds/{name} is not what `external-secrets crds` prints: run `make crds`");
     }
-    let generated: BTreeSet<_> = files.into_keys().chain(["kustomization.yaml".to_owned()]).collect();
-    let found: BTreeSet<_> =
-        std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-    assert_eq!(found, generated, "crds/ holds other files");
+    for (name, text) in &files {
+        let found = std::fs::read_to_string(chart.join(name)).unwrap_or_default();
+        assert!(found == *text, "the chart's copy of crds/{name} is another: run `make crds`");
+    }
+    let generated: BTreeSet<_> = files.into_keys().collect();
+    assert_eq!(names_in(&chart), generated, "the chart's files/crds holds other files");
+    let listed: BTreeSet<_> = generated.into_iter().chain(["kustomization.yaml".to_owned()]).collect();
+    assert_eq!(names_in(&folder), listed, "crds/ holds other files");
+}
+
+fn names_in(folder: &Path) -> BTreeSet<String> {
+    std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
 }
 
 #[test]

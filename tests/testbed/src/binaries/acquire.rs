@@ -63,10 +63,10 @@ async fn make(guard: &Guard, releases: &Releases, tool: Tool, work: &Path) -> Re
 /// Whether the user's own binary will do; says so where not.
 fn is_sensible(tool: Tool, file: &Path) -> bool {
     let (major, minor) = tool.oldest();
-    let printed = Command::new(file).arg(tool.version_argument()).output();
+    let printed = Command::new(file).args(tool.version_arguments()).output();
     let version = printed.ok().and_then(|output| version_in(&String::from_utf8_lossy(&output.stdout)));
     match version {
-        Some(version) if version >= (major, minor) => true,
+        Some(version) if version >= (major, minor) && version.0 < tool.too_new() => true,
         Some((own_major, own_minor)) => {
             let file = file.display();
             say(&format!("{file} is version {own_major}.{own_minor}, the testbed needs {major}.{minor}: not used"));
@@ -144,6 +144,7 @@ mod tests {
             ("etcd Version: 3.4.23\nGit SHA: Not provided", Some((3, 4))),
             ("Kubernetes v1.36.3", Some((1, 36))),
             ("OpenBao v2.7.2 (9e0a0d3c), committed 2026-10-26T20:32:27Z", Some((2, 7))),
+            ("v3.22.0+g0000000", Some((3, 22))),
             ("command not found", None),
             ("", None),
         ] {

@@ -14,6 +14,9 @@ const LIMIT: Duration = Duration::from_secs(3000);
 /// Packages that hold the version of a Kubernetes binary. Unset, it calls itself v0.0.0 and gates features by that.
 const VERSION_PACKAGES: [&str; 2] = ["k8s.io/component-base/version", "k8s.io/client-go/pkg/version"];
 
+/// Minor version of the Kubernetes modules that Helm's go.mod names: what `helm template` takes the cluster for.
+const HELMS_KUBERNETES_MINOR: &str = "37";
+
 /// Builds a tool into `work`.
 pub(super) async fn build(guard: &Guard, tool: Tool, build: GoBuild, work: &Path) -> Result<PathBuf> {
     let (name, version) = (tool.name(), tool.version());
@@ -51,6 +54,12 @@ fn linker_flags(version: &str) -> String {
         {
             flags.push_str(&format!(" -X {package}.{variable}={value}"));
         }
+    }
+    // Helm's own; a linker passes over what a program doesn't have. Without a Kubernetes version, templates see v1.20.
+    flags.push_str(&format!(" -X helm.sh/helm/v3/internal/version.version={version}"));
+    for package in ["chartutil", "lint/rules"] {
+        let variable = format!("helm.sh/helm/v3/pkg/{package}.k8sVersion");
+        flags.push_str(&format!(" -X {variable}Major=1 -X {variable}Minor={HELMS_KUBERNETES_MINOR}"));
     }
     flags
 }

@@ -50,6 +50,14 @@ impl Binaries {
     pub async fn bao(guard: &Guard) -> Result<PathBuf> {
         acquire::acquire(guard, &release::Releases::new()?, Tool::Bao).await
     }
+
+    /// Helm, which only the tests of the chart need.
+    ///
+    /// # Errors
+    /// [`crate::Error::Binary`].
+    pub async fn helm(guard: &Guard) -> Result<PathBuf> {
+        acquire::acquire(guard, &release::Releases::new()?, Tool::Helm).await
+    }
 }
 
 /// `name` in `KUBEBUILDER_ASSETS`, then in `PATH`.

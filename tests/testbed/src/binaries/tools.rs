@@ -6,6 +6,7 @@ use std::path::PathBuf;
 const KUBERNETES: &str = "v1.36.3";
 const ETCD: &str = "v3.6.8";
 const OPENBAO: &str = "v2.7.2";
+const HELM: &str = "v3.22.0";
 
 /// A program of the stack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +19,8 @@ pub enum Tool {
     KubeControllerManager,
     /// OpenBao, client and server in one.
     Bao,
+    /// Helm, for the tests of the chart. No part of a stack.
+    Helm,
 }
 
 /// A file of an official release.
@@ -50,6 +53,7 @@ impl Tool {
             Self::KubeApiserver => "kube-apiserver",
             Self::KubeControllerManager => "kube-controller-manager",
             Self::Bao => "bao",
+            Self::Helm => "helm",
         }
     }
 
@@ -59,24 +63,32 @@ impl Tool {
             Self::Etcd => ETCD,
             Self::KubeApiserver | Self::KubeControllerManager => KUBERNETES,
             Self::Bao => OPENBAO,
+            Self::Helm => HELM,
         }
     }
 
     /// The oldest major and minor version of the user's own that will do: Kubernetes 1.36 wants etcd 3.5, streaming lists and
-    /// today's CEL want Kubernetes 1.33, namespaces want OpenBao 2.3.
+    /// today's CEL want Kubernetes 1.33, namespaces want OpenBao 2.3, and the chart is tried with Helm 3.22.
     pub(super) fn oldest(self) -> (u32, u32) {
         match self {
             Self::Etcd => (3, 5),
             Self::KubeApiserver | Self::KubeControllerManager => (1, 33),
             Self::Bao => (2, 3),
+            Self::Helm => (3, 22),
         }
     }
 
-    /// The argument that makes it print its version.
-    pub(super) fn version_argument(self) -> &'static str {
+    /// The major version that is too new, where there is one: Helm 4 has other flags and words.
+    pub(super) fn too_new(self) -> u32 {
+        if self == Self::Helm { 4 } else { u32::MAX }
+    }
+
+    /// The arguments that make it print its version.
+    pub(super) fn version_arguments(self) -> &'static [&'static str] {
         match self {
-            Self::Bao => "version",
-            _ => "--version",
+            Self::Bao => &["version"],
+            Self::Helm => &["version", "--short"],
+            _ => &["--version"],
         }
     }
 
@@ -113,6 +125,11 @@ impl Tool {
                     member: Some("bao".to_owned()),
                 })
             }
+            (Self::Helm, os @ ("linux" | "macos")) => {
+                let os = if os == "macos" { "darwin" } else { os };
+                let url = format!("https://get.helm.sh/helm-{version}-{os}-{arch}.tar.gz");
+                Some(Release { sums: format!("{url}.sha256sum"), url, member: Some(format!("{os}-{arch}/helm")) })
+            }
             _ => None,
         }
     }
@@ -133,6 +150,9 @@ impl Tool {
                 package: "k8s.io/kubernetes/cmd/kube-controller-manager",
                 about: "2 minutes on 2 cores after kube-apiserver",
             }),
+            Self::Helm => {
+                Some(GoBuild { module: "helm", package: "helm.sh/helm/v3/cmd/helm", about: "2 minutes on 2 cores" })
+            }
             Self::Bao => None,
         }
     }
