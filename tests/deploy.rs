@@ -32,7 +32,7 @@ async fn the_manifests_are_all_the_operator_needs() -> Result {
 
     let role = fill_vault(stack).await?;
     let kubeconfig = kube.service_account_kubeconfig(OPERATOR, OPERATOR).await?;
-    let operator = Operator::start_with(&[], Some(&kubeconfig)).await?;
+    let operator = Operator::start_with(&flags(&manifests), Some(&kubeconfig)).await?;
     operator.ready().await?;
     kube.apply(&objects(stack, &role), "default").await?;
 
@@ -46,7 +46,18 @@ async fn the_manifests_are_all_the_operator_needs() -> Result {
     let log = operator.log();
     assert!(!log.contains("forbidden"), "{log}");
     assert_eq!(operator.complaints(), Vec::<String>::new());
+    let stopped = operator.stop()?;
+    assert!(stopped.log.contains("lease released"), "{}", stopped.log);
     Ok(())
+}
+
+/// The Deployment's. In a pod the Lease's namespace is the pod's.
+fn flags(manifests: &[Value]) -> Vec<&str> {
+    let deployment = manifests.iter().find(|manifest| manifest["kind"] == "Deployment").expect("a Deployment");
+    let given = deployment["spec"]["template"]["spec"]["containers"][0]["args"].as_array().expect("arguments");
+    assert_eq!(given[0], "run");
+    let flags = given[1..].iter().map(|flag| flag.as_str().expect("a text"));
+    flags.chain(["--leader-election-namespace", OPERATOR]).collect()
 }
 
 /// Documents of deploy/manifests, in the order in which its kustomization lists them.

@@ -1,6 +1,7 @@
 //! The command line: one file a subcommand.
 
 pub mod crds;
+mod election;
 pub mod run;
 
 use clap::{Parser, Subcommand};

@@ -1,8 +1,11 @@
 //! `external-secrets run`: the operator itself.
 
+use super::election;
 use crate::api::GoDuration;
 use crate::controller::Controller;
 use crate::controller::settings::Settings;
+use crate::lease::Lost;
+use crate::lease::claim::TermsError;
 use crate::telemetry::logs::{self, Format, Level};
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::readiness::Readiness;
@@ -51,6 +54,8 @@ pub struct Args {
     /// How often to check a store that has no refreshInterval of its own
     #[arg(long, default_value = "5m", value_name = "DURATION")]
     store_requeue_interval: GoDuration,
+    #[command(flatten)]
+    election: election::ElectionArgs,
 }
 
 /// Why the operator could not run.
@@ -68,6 +73,12 @@ pub enum RunError {
     /// The system refuses something basic.
     #[error("the system refused to start the operator: {0}")]
     System(#[from] std::io::Error),
+    /// Two could lead at once.
+    #[error("{0}")]
+    Terms(#[from] TermsError),
+    /// Another leads now.
+    #[error("{0}; ended at once, so that two never work at the same time; start it again to wait for the lease")]
+    Lost(#[from] Lost),
     /// Metrics that can't be registered: a fault of ours.
     #[error("metrics could not be set up: {0}")]
     Metrics(#[from] prometheus::Error),
@@ -82,7 +93,10 @@ pub fn execute(args: Args) -> Result<(), RunError> {
     // time. What computes, the templates, runs on threads of its own.
     let runtime =
         tokio::runtime::Builder::new_current_thread().max_blocking_threads(BLOCKING_THREADS).enable_all().build()?;
-    runtime.block_on(run(args))
+    let ended = runtime.block_on(run(args));
+    // A template that still computes is not waited for.
+    runtime.shutdown_background();
+    ended
 }
 
 async fn run(args: Args) -> Result<(), RunError> {
@@ -93,14 +107,19 @@ async fn run(args: Args) -> Result<(), RunError> {
     let client = Client::try_from(config)?;
     let live = args.live_addr.bind().await?;
     let metrics_listener = args.metrics_addr.bind().await?;
-    let controller = Controller::new(settings(&args), client, Metrics::new()?);
+    let metrics = Metrics::new()?;
+    let election = args.election.candidate(&client, &instance(), &metrics)?;
+    let controller = Controller::new(settings(&args), client, metrics);
     let readiness = Readiness::default();
     tracing::info!(version = env!("CARGO_PKG_VERSION"), namespace = args.namespace, "starting");
     let serving = CancellationToken::new();
     let live = tokio::spawn(server::serve("health", live, server::health(readiness.clone()), serving.clone()));
     let metrics = server::metrics(controller.render_metrics());
     let metrics = tokio::spawn(server::serve("metrics", metrics_listener, metrics, serving.clone()));
-    controller.run(readiness, stop).await;
+    match election {
+        None => controller.run(readiness, stop).await,
+        Some(election) => election.lead(controller, readiness, stop).await?,
+    }
     serving.cancel();
     let _ = tokio::join!(live, metrics);
     Ok(())
@@ -113,10 +132,13 @@ fn settings(args: &Args) -> Settings {
         concurrent: args.concurrent.into(),
         deletion_brake: args.deletion_brake,
         store_requeue_interval: args.store_requeue_interval.as_std(),
-        instance: std::env::var("POD_NAME")
-            .or_else(|_| std::env::var("HOSTNAME"))
-            .unwrap_or_else(|_| "external-secrets".to_owned()),
+        instance: instance(),
     }
+}
+
+/// Tells replicas apart: the pod's name.
+fn instance() -> String {
+    std::env::var("POD_NAME").or_else(|_| std::env::var("HOSTNAME")).unwrap_or_else(|_| "external-secrets".to_owned())
 }
 
 /// Both signals end the operator in order; a second one is left to the system's default, which ends it at once.

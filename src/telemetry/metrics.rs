@@ -2,7 +2,7 @@
 //! written out at a scrape, so its series go when it goes and cost no memory of their own.
 
 use crate::vault::{Call, CallObserver};
-use prometheus::{Histogram, HistogramOpts, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder};
+use prometheus::{Histogram, HistogramOpts, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -58,6 +58,16 @@ impl Metrics {
     /// Counts calls to Vault, for the sessions to tell of them.
     pub fn call_observer(&self) -> Arc<dyn CallObserver> {
         Arc::new(ProviderCalls(self.provider_calls.clone()))
+    }
+
+    /// Whether this process holds the lease `name`, under the name that client-go gives it; exported from now on.
+    pub fn leader_election(&self, name: &str) -> Result<IntGauge, prometheus::Error> {
+        let help = "Whether this process holds the lease and works: 1, or waits for it: 0";
+        let gauge = IntGaugeVec::new(Opts::new("leader_election_master_status", help), &["name"])?;
+        self.registry.register(Box::new(gauge.clone()))?;
+        let gauge = gauge.with_label_values(&[name]);
+        gauge.set(0);
+        Ok(gauge)
     }
 
     /// Counts a write to the API server.

@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use testbed::wait_until;
 
@@ -15,6 +16,8 @@ const STOP: Duration = Duration::from_secs(30);
 pub struct Operator {
     child: Child,
     log: Log,
+    /// They end when the process has.
+    readers: Vec<JoinHandle<()>>,
     /// `127.0.0.1:<port>` of `/healthz` and `/readyz`.
     health: String,
     /// `127.0.0.1:<port>` of `/metrics`.
@@ -50,9 +53,8 @@ impl Operator {
         }
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
         let log = Log::default();
-        collect(child.stdout.take(), &log);
-        collect(child.stderr.take(), &log);
-        let mut operator = Self { child, log, health: String::new(), metrics: String::new() };
+        let readers = vec![collect(child.stdout.take(), &log), collect(child.stderr.take(), &log)];
+        let mut operator = Self { child, log, readers, health: String::new(), metrics: String::new() };
         operator.health = operator.address("serving health").await?;
         operator.metrics = operator.address("serving metrics").await?;
         Ok(operator)
@@ -91,6 +93,14 @@ impl Operator {
         self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// What it has written, to the last word, once it has ended.
+    fn whole_log(&mut self) -> String {
+        for reader in self.readers.drain(..) {
+            let _ = reader.join();
+        }
+        self.log()
+    }
+
     /// The log's lines that are JSON, which all should be.
     pub fn lines(&self) -> Vec<serde_json::Value> {
         self.log().lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
@@ -106,7 +116,27 @@ impl Operator {
     pub fn stop(mut self) -> Result<Stopped> {
         let start = Instant::now();
         let code = self.terminate()?;
-        Ok(Stopped { code, took: start.elapsed(), log: self.log() })
+        Ok(Stopped { code, took: start.elapsed(), log: self.whole_log() })
+    }
+
+    /// Ends it as a node that loses its power does.
+    pub fn kill(mut self) -> Result {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+
+    /// Waits until it ends of itself.
+    pub async fn ended(mut self, within: Duration) -> Result<Stopped> {
+        let (start, end) = (Instant::now(), Instant::now() + within);
+        while Instant::now() < end {
+            if let Some(status) = self.child.try_wait()? {
+                let code = status.code();
+                return Ok(Stopped { code, took: start.elapsed(), log: self.whole_log() });
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        Err(format!("the operator did not end within {within:?}\n{}", self.log()).into())
     }
 
     /// SIGTERM now; the end is waited for by [`Operator::stop`] or drop.
@@ -151,15 +181,15 @@ pub fn binary(args: &[&str]) -> Command {
     command
 }
 
-fn collect(stream: Option<impl Read + Send + 'static>, log: &Log) {
-    let Some(stream) = stream else { return };
+fn collect(stream: Option<impl Read + Send + 'static>, log: &Log) -> JoinHandle<()> {
     let log = Arc::clone(log);
     std::thread::spawn(move || {
+        let Some(stream) = stream else { return };
         for line in BufReader::new(stream).lines() {
             let Ok(line) = line else { return };
             let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
             log.push_str(&line);
             log.push('\n');
         }
-    });
+    })
 }

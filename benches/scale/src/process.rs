@@ -42,6 +42,10 @@ impl Process {
         let mut command = Command::new(program);
         command.args(args).env("KUBECONFIG", kubeconfig).stdin(Stdio::null()).kill_on_drop(true);
         command.stdout(output.try_clone()?).stderr(output);
+        // Preloaded into the programs under measurement only: benches/heap.py and comparisons of allocators.
+        if let Some(library) = std::env::var_os("SCALE_PRELOAD") {
+            command.env("LD_PRELOAD", library);
+        }
         let began = Instant::now();
         let child = command.spawn().map_err(|error| format!("{}: {error}; run make bench", program.display()))?;
         let id = child.id().unwrap_or_default();

@@ -63,9 +63,16 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- if kindIs "string" $port }}{{ .Values.livenessProbe.spec.port }}{{ else }}{{ $port }}{{ end }}
 {{- end }}
 
-{{- /* One more than a replica would work against the first: there is no leader election. */}}
+{{- /* Without leader election a second replica would work against the first. */}}
 {{- define "external-secrets-rs.replicas" -}}
-{{- min 1 .Values.replicaCount }}
+{{- if and (gt (int .Values.replicaCount) 1) (not .Values.leaderElect) }}
+{{- fail (printf "replicaCount is %d, and leaderElect is false: the replicas would work against each other; set leaderElect to true" (int .Values.replicaCount)) }}
+{{- end }}
+{{- .Values.replicaCount }}
+{{- end }}
+
+{{- define "external-secrets-rs.leaseName" -}}
+{{- default (include "external-secrets-rs.fullname" .) .Values.leaderElectionID }}
 {{- end }}
 
 {{- define "external-secrets-rs.args" -}}
@@ -79,6 +86,20 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 - --concurrent={{ .Values.concurrent }}
 {{- with .Values.storeRequeueInterval }}
 - --store-requeue-interval={{ . }}
+{{- end }}
+{{- if .Values.leaderElect }}
+- --enable-leader-election
+- --leader-election-id={{ include "external-secrets-rs.leaseName" . }}
+- --leader-election-namespace={{ include "external-secrets-rs.namespace" . }}
+{{- with .Values.leaderElectionLeaseDuration }}
+- --leader-election-lease-duration={{ . }}
+{{- end }}
+{{- with .Values.leaderElectionRenewDeadline }}
+- --leader-election-renew-deadline={{ . }}
+{{- end }}
+{{- with .Values.leaderElectionRetryPeriod }}
+- --leader-election-retry-period={{ . }}
+{{- end }}
 {{- end }}
 - --loglevel={{ .Values.log.level }}
 - --metrics-addr=:{{ .Values.metrics.listen.port }}
