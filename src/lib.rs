@@ -6,6 +6,7 @@
 pub mod api;
 pub mod cli;
 pub mod controller;
+pub mod migrate;
 pub mod sync;
 pub mod telemetry;
 pub mod template;
