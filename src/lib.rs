@@ -1,6 +1,6 @@
 //! external-secrets-rs: an operator that keeps Kubernetes Secrets equal to what Vault or OpenBao holds.
 //!
-//! Arrows point one way: `cli` → `controller` → (`sync`, `vault`, `template`, `api`), with `telemetry` beside. `sync` and
+//! Arrows point one way: `cli` → `controller` → (`sync`, `vault`, `template`, `api`), with `telemetry` and `migrate` beside. `sync` and
 //! `template` are pure, `vault` knows nothing of Kubernetes. The map of the house is `docs/architecture.md`.
 
 pub mod api;

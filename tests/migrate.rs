@@ -21,6 +21,8 @@ fn every_section_with_commands_has_its_test() -> Result {
     let mut tested = vec![
         // tests/migrate_check.rs, the patches also in helm.rs
         "1. Check",
+        // takeover.rs
+        "What is Stalled",
         // helm.rs
         "2. Keep the CRDs",
         "3. Take over",

@@ -155,9 +155,16 @@ async fn a_cluster_of_esos_is_judged_and_a_lost_webhook_told() -> Result {
     let all = check(&["-A"], "", kube.kubeconfig())?.text;
     assert!(all.contains("PushSecret") && all.contains("Password"), "{all}");
 
+    a_lost_webhook_is_told(&place).await?;
+    drop(running);
+    Ok(())
+}
+
+async fn a_lost_webhook_is_told(place: &Place) -> Result {
+    let kube = place.stack.kube();
     // As ESO 0.16 and older leave it, once its webhook is gone: objects that are stored as v1beta1 can't be read as v1.
     let told = wait_until("the webhook to be missed", SOON, async || {
-        let told = without_webhook(&place, &kube).await.map_err(|error| error.to_string())?;
+        let told = without_webhook(place, kube).await.map_err(|error| error.to_string())?;
         if told.code == Some(2) { Ok(told) } else { Err(told.text) }
     })
     .await?;
@@ -171,7 +178,6 @@ async fn a_cluster_of_esos_is_judged_and_a_lost_webhook_told() -> Result {
         if told.code == Some(1) { Ok(()) } else { Err(told.complaint) }
     })
     .await?;
-    drop(running);
     Ok(())
 }
 
@@ -217,10 +223,28 @@ fn corpus(place: &Place) -> Vec<Value> {
     let secret = json!({"name": "approle", "key": "secretID"});
     let mut aws = place.store("aws");
     aws["spec"]["provider"] = json!({"aws": {"service": "SecretsManager", "region": "eu"}});
+    let stores = [
+        place.store("good"),
+        aws,
+        auth("iam", json!({"iam": {"vaultRole": "r"}})),
+        auth("gcp", json!({"gcp": {"role": "r", "projectID": "p"}})),
+        auth("own-token", json!({"kubernetes": {"role": "r", "mountPath": "kubernetes"}})),
+        auth("two", json!({"tokenSecretRef": secret, "userPass": {"username": "u", "secretRef": secret}})),
+        auth("no-role", json!({"appRole": {"path": "approle", "secretRef": secret}})),
+        auth("foreign", json!({"tokenSecretRef": {"name": "t", "key": "k", "namespace": "kube-system"}})),
+        auth("none", json!(null)),
+        store("server", "server", json!("vault:8200")),
+        store("ca", "caBundle", json!("no base64!")),
+        store("half", "tls", json!({"certSecretRef": secret})),
+    ];
+    stores.into_iter().chain(externals(place)).collect()
+}
+
+fn externals(place: &Place) -> Vec<Value> {
     let external = |name: &str| place.external(name, &[("v", "db#v")]).from_store("good");
     let remote = |remote: Value| json!([{"secretKey": "v", "remoteRef": remote}]);
     let key = place.key("db");
-    let externals = [
+    let all = [
         external("plain"),
         external("whole").with("/spec", "data", remote(json!({"key": key}))),
         external("zero").every("0"),
@@ -252,21 +276,7 @@ fn corpus(place: &Place) -> Vec<Value> {
         ),
         external("find").with("/spec", "dataFrom", json!([{"find": {"name": {"regexp": "("}}}])),
     ];
-    let stores = [
-        place.store("good"),
-        aws,
-        auth("iam", json!({"iam": {"vaultRole": "r"}})),
-        auth("gcp", json!({"gcp": {"role": "r", "projectID": "p"}})),
-        auth("own-token", json!({"kubernetes": {"role": "r", "mountPath": "kubernetes"}})),
-        auth("two", json!({"tokenSecretRef": secret, "userPass": {"username": "u", "secretRef": secret}})),
-        auth("no-role", json!({"appRole": {"path": "approle", "secretRef": secret}})),
-        auth("foreign", json!({"tokenSecretRef": {"name": "t", "key": "k", "namespace": "kube-system"}})),
-        auth("none", json!(null)),
-        store("server", "server", json!("vault:8200")),
-        store("ca", "caBundle", json!("no base64!")),
-        store("half", "tls", json!({"certSecretRef": secret})),
-    ];
-    stores.into_iter().chain(externals.map(Value::from)).collect()
+    all.map(Value::from).to_vec()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]

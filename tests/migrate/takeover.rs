@@ -104,6 +104,8 @@ async fn start(place: &Place, more: &[&str]) -> Result<Operator> {
     Ok(operator)
 }
 
+type Snapshot = std::collections::BTreeMap<String, Value>;
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_namespace_changes_hands_and_back_and_no_secret_changes() -> Result {
     let (running, place) = eso::place("move", true).await?;
@@ -112,78 +114,94 @@ async fn a_namespace_changes_hands_and_back_and_no_secret_changes() -> Result {
     let before = state::secrets(&place).await?;
     assert_eq!(before.len(), 6, "five targets and the credentials: {:?}", before.keys());
     let events = watch(&place).await?;
-
-    // ESO is stopped, and we start on its CRDs: nothing is due, so nothing is read, and nothing is written.
     let operator = start(&place, &[]).await?;
-    place.store_is_valid("vault").await?;
-    holds_for("nothing read", A_WHILE, async || {
-        if reads(&place).iter().all(|count| *count == 0) { Ok(()) } else { Err(place.proxy.summary()) }
+    taken_over(&place, &before).await?;
+    assert_eq!(*events.lock().unwrap(), Vec::<String>::new());
+    ours_now(&place).await?;
+    // A watch that ends because its CRD changed is begun again, and told.
+    let told = operator.complaints();
+    let is_known = |line: &String| line.contains("broke off and is begun again") || line.contains("sync failed");
+    assert!(told.iter().all(is_known), "{told:?}");
+    operator.stop()?;
+    given_back(&place).await?;
+    wait_until("no Secret to have gone, or come anew", SOON, async || {
+        let events = events.lock().unwrap().clone();
+        let wanted = ["MODIFIED owned", "MODIFIED shared", "MODIFIED owned"];
+        if events == wanted { Ok(()) } else { Err(format!("{events:?}")) }
     })
     .await?;
-    assert!(state::secrets(&place).await? == before);
+    drop(place);
+    drop(running);
+    Ok(())
+}
+
+/// ESO is stopped, and we have started on its CRDs.
+async fn taken_over(place: &Place, before: &Snapshot) -> Result {
+    place.store_is_valid("vault").await?;
+    // What ESO synced lately is not due.
+    holds_for("nothing read", A_WHILE, async || {
+        if reads(place).iter().all(|count| *count == 0) { Ok(()) } else { Err(place.proxy.summary()) }
+    })
+    .await?;
+    assert!(state::secrets(place).await? == *before);
 
     // Our CRDs take the place of ESO's, and all is refreshed, many times.
     let ours =
         external_secrets_rs::api::all().iter().map(serde_json::to_value).collect::<std::result::Result<_, _>>()?;
-    replace_crds(&place, ours).await?;
-    every(&place, "1s").await?;
+    replace_crds(place, ours).await?;
+    every(place, "1s").await?;
     wait_until("each to be read twice", SOON, async || {
-        let reads = reads(&place);
+        let reads = reads(place);
         if reads.iter().all(|count| *count > 1) { Ok(()) } else { Err(format!("{reads:?}")) }
     })
     .await?;
     for name in ALL {
         place.ready(name).await?;
     }
-    assert!(state::secrets(&place).await? == before, "down to resourceVersion and managedFields");
-    assert_eq!(*events.lock().unwrap(), Vec::<String>::new());
+    assert!(state::secrets(place).await? == *before, "down to resourceVersion and managedFields");
+    Ok(())
+}
 
-    // They are ours now: what changes in Vault, and what is deleted here, is seen to.
+/// What changes in Vault is seen to.
+async fn ours_now(place: &Place) -> Result {
     place.write("owned", json!({"v": "two"})).await?;
     place.holds("owned", &[("v", "two")]).await?;
     place.write("merged", json!({"v": "two"})).await?;
     place.holds("shared", &[("v", "two"), ("theirs", "kept")]).await?;
-    every(&place, "1h").await?;
+    every(place, "1h").await?;
     for name in ALL {
         place.ready(name).await?;
     }
-    assert_eq!(operator.complaints(), Vec::<String>::new());
     // One that only an edit mends: its Stalled condition is none of ESO's.
-    place
-        .patch::<ExternalSecret>(
-            "orphan",
-            json!({"spec": {"data": [{"secretKey": "v", "remoteRef": {"key": "a", "version": "x"}}]}}),
-        )
-        .await?;
+    let entry = json!({"secretKey": "v", "remoteRef": {"key": "a", "version": "x"}});
+    place.patch::<ExternalSecret>("orphan", json!({"spec": {"data": [entry]}})).await?;
     place.failed("orphan", &["version"]).await?;
-    operator.stop()?;
+    Ok(())
+}
 
-    // And back: ESO's CRDs, and a look at everything that it looks at.
-    let left = state::secrets(&place).await?;
-    replace_crds(&place, eso::crds()).await?;
+/// ESO's CRDs again, and a look at everything that it looks at.
+async fn given_back(place: &Place) -> Result {
+    let left = state::secrets(place).await?;
+    replace_crds(place, eso::crds()).await?;
     for name in ALL {
-        state::is_as_eso_wants(&place, name).await?;
+        state::is_as_eso_wants(place, name).await?;
     }
     for name in ["owned", "rendered", "merged", LONG] {
-        state::status(&place, name).await?;
+        state::status(place, name).await?;
     }
-    stalled_is_cleared(&place).await?;
-    assert!(state::secrets(&place).await? == left);
+    stalled_is_cleared(place).await?;
+    assert!(state::secrets(place).await? == left);
     // A key that it no longer wants is its own to take away, for the field manager is its own.
     let mut secret = place.secret("owned").await?.unwrap();
     secret.data.as_mut().unwrap().clear();
     let params = PostParams { field_manager: Some(manager("owned")), ..PostParams::default() };
     place.api::<Secret>().replace("owned", &params, &secret).await?;
     place.holds("owned", &[]).await?;
-    let events = events.lock().unwrap().clone();
-    assert_eq!(events, ["MODIFIED owned", "MODIFIED shared", "MODIFIED owned"], "no Secret went, or came anew");
-    drop(place);
-    drop(running);
     Ok(())
 }
 
-/// ESO writes whole statuses, and its CRD knows Ready and Deleted only: it takes one back that says Stalled, since what was there
-/// before is not judged again.
+/// ESO writes whole statuses, and its CRD knows Ready and Deleted only: it can't write one that says Stalled, until that is taken out
+/// as the document has it.
 async fn stalled_is_cleared(place: &Place) -> Result {
     let params = PatchParams { field_manager: Some(ESO.to_owned()), ..PatchParams::default() };
     let api = place.api::<ExternalSecret>();
@@ -192,12 +210,12 @@ async fn stalled_is_cleared(place: &Place) -> Result {
     assert!(conditions.iter().any(|one| one["type"] == "Stalled"), "{conditions:?}");
     conditions.iter_mut().filter(|one| one["type"] == "Ready").for_each(|one| one["status"] = json!("True"));
     let patch = json!({"status": {"conditions": conditions}});
-    let written = api.patch_status("orphan", &params, &Patch::Merge(patch)).await;
-    eprintln!(
-        "ESO's write of a status that says Stalled: {:?}",
-        written.as_ref().map(|_| ()).map_err(ToString::to_string)
-    );
-    Ok(())
+    let refused = api.patch_status("orphan", &params, &Patch::Merge(patch)).await.expect_err("a status with Stalled");
+    assert!(refused.to_string().contains("Unsupported value: \"Stalled\""), "{refused}");
+    for command in Doc::read()?.section("What is Stalled") {
+        kubectl(&place.client, &command.replace("team-a", place.name()).replace("my-app", "orphan")).await?;
+    }
+    state::status(place, "orphan").await
 }
 
 impl Place {
