@@ -87,6 +87,12 @@ ExternalSecret   team        db      works
         assert!(both.text.contains(line), "{line}\n{}", both.text);
     }
 
+    let examples = check(&["-f", concat!(env!("CARGO_MANIFEST_DIR"), "/examples")], "", nowhere)?;
+    assert_eq!(examples.code, Some(0), "{}", examples.text);
+    let dump = vec![BAD; 2000].join("---\n");
+    let told = check(&["-f", "-"], &dump, nowhere)?;
+    assert!(told.text.contains("\n4000 objects: "), "{}", told.complaint);
+
     let json: Value = serde_json::from_str(&check(&["-f", "-", "-o", "json"], BAD, nowhere)?.text)?;
     assert_eq!(json["summary"], json!({"works": 0, "differs": 0, "needs-edit": 1, "not-served": 1}));
     assert_eq!(json["objects"][1]["verdict"], "needs-edit");
@@ -223,7 +229,16 @@ fn corpus(place: &Place) -> Vec<Value> {
     let secret = json!({"name": "approle", "key": "secretID"});
     let mut aws = place.store("aws");
     aws["spec"]["provider"] = json!({"aws": {"service": "SecretsManager", "region": "eu"}});
+    let interval = |name: &str, interval: Value| {
+        let mut store = place.store(name);
+        store["spec"]["refreshInterval"] = interval;
+        store
+    };
     let stores = [
+        interval("text", json!("5m")),
+        interval("seconds", json!(300)),
+        interval("often", json!("often")),
+        interval("negative", json!(-1)),
         place.store("good"),
         aws,
         auth("iam", json!({"iam": {"vaultRole": "r"}})),
@@ -263,6 +278,12 @@ fn externals(place: &Place) -> Vec<Value> {
         external("engine").with("/spec", "target", json!({"template": {"engineVersion": "v1"}})),
         external("function").with("/spec", "target", json!({"template": {"data": {"a": "{{ .v | nope }}"}}})),
         external("type").with("/spec", "target", json!({"template": {"type": "kubernetes.io/service-account-token"}})),
+        external("nulls").with("/spec", "dataFrom", json!(null)).with("/spec", "target", json!(null)),
+        external("twice").with(
+            "/spec",
+            "data",
+            json!([{"secretKey": "v", "remoteRef": {"key": key}}, {"secretKey": "v", "remoteRef": {"key": key}}]),
+        ),
         external("nothing").with("/spec", "data", json!([])),
         external("window").with(
             "/spec",

@@ -105,7 +105,7 @@ pub fn judge(schemas: &Schemas, objects: &[Value], namespace: &str) -> Vec<Judge
         .map(|object| {
             let identity = identity(object, namespace);
             let own = identity.namespace.as_deref();
-            let store = store::judge(schemas, &identity.kind, own, &object["spec"]);
+            let store = store::judge(schemas, &identity.kind, own, &spec(object));
             ((identity.kind, identity.namespace.unwrap_or_default(), identity.name), store)
         })
         .collect();
@@ -132,7 +132,7 @@ fn findings(schemas: &Schemas, stores: &Stores, identity: &Judgement, object: &V
         ),
         names::KIND_EXTERNAL_SECRET if is_ours => {
             let namespace = identity.namespace.as_deref().unwrap_or_default();
-            findings = external_secret::judge(schemas, stores, namespace, &object["spec"]);
+            findings = external_secret::judge(schemas, stores, namespace, &spec(object));
         }
         _ if is_ours && is_store(kind) => {
             if let Some(store) = stores.get(&key(identity.namespace.as_deref().unwrap_or_default())) {
@@ -170,6 +170,21 @@ fn identity(object: &Value, namespace: &str) -> Judgement {
         verdict: Verdict::Works,
         why: Vec::new(),
     }
+}
+
+/// An object's spec as the API server would store it: a field that is null is not there.
+fn spec(object: &Value) -> Value {
+    fn without_nulls(value: &Value) -> Value {
+        match value {
+            Value::Object(fields) => {
+                let fields = fields.iter().filter(|(_, value)| !value.is_null());
+                Value::Object(fields.map(|(name, value)| (name.clone(), without_nulls(value))).collect())
+            }
+            Value::Array(items) => Value::Array(items.iter().map(without_nulls).collect()),
+            other => other.clone(),
+        }
+    }
+    without_nulls(object.get("spec").unwrap_or(&Value::Object(serde_json::Map::new())))
 }
 
 fn text<'a>(object: &'a Value, field: &str) -> &'a str {

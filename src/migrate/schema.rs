@@ -5,10 +5,10 @@
 //! CEL are evaluated by kube's own evaluator.
 
 use crate::api;
-use kube::core::cel::{CompiledSchema, Validator, compile_schema};
+use kube::core::cel::{CompiledSchema, ErrorKind, ValidationErrors, Validator, compile_schema};
 use regex::Regex;
 use serde_json::{Map, Value};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The schemas of the kinds that are served, ready to hold objects against.
 pub struct Schemas {
@@ -58,7 +58,10 @@ impl Schemas {
         // As the API server does: rules are for what has the right shape.
         if problems.is_empty() {
             let refused = self.validator.validate_compiled(&kind.rules, spec, None);
-            for error in refused.err().into_iter().flat_map(kube::core::cel::ValidationErrors::into_vec) {
+            let errors = refused.err().into_iter().flat_map(ValidationErrors::into_vec);
+            // A rule that can't be evaluated here (of a field that is a number or a text, say) tells nothing; the operator's
+            // own code, which reads the object next, is as strict.
+            for error in errors.filter(|error| error.kind == ErrorKind::ValidationFailure) {
                 let place = match error.field_path.trim_start_matches('.') {
                     "" => "spec".to_owned(),
                     path => format!("spec.{path}"),
@@ -85,14 +88,17 @@ fn message_of<'a>(schema: &'a Value, rule: &str) -> Option<&'a str> {
 
 fn walk(schema: &Value, value: &Value, place: &str, problems: &mut Vec<String>) {
     let is_either = schema.get("x-kubernetes-int-or-string") == Some(&Value::Bool(true));
-    if is_either && (value.is_string() || value.is_i64()) {
-        return;
+    match value {
+        Value::String(text) if is_either => return string(schema, text, place, problems),
+        Value::Number(number) if is_either && number.is_i64() => return,
+        _ => {}
     }
     let type_ = schema.get("type").and_then(Value::as_str).unwrap_or_default();
     match (type_, value) {
         ("object", Value::Object(fields)) => object(schema, fields, place, problems),
         ("array", Value::Array(items)) => {
             size(schema, "Items", items.len(), "entries", place, problems);
+            repeated(schema, items, place, problems);
             let Some(each) = schema.get("items") else { return };
             for (position, item) in items.iter().enumerate() {
                 walk(each, item, &format!("{place}[{position}]"), problems);
@@ -104,6 +110,27 @@ fn walk(schema: &Value, value: &Value, place: &str, problems: &mut Vec<String>) 
         _ => {
             let wanted = if is_either { "a number or a text" } else { type_ };
             problems.push(format!("{place} must be of type {wanted}; correct it"));
+        }
+    }
+}
+
+/// Entries of a list that may not be there twice: in a map by its keys, in a set altogether.
+fn repeated(schema: &Value, items: &[Value], place: &str, problems: &mut Vec<String>) {
+    let keys = schema.get("x-kubernetes-list-map-keys").and_then(Value::as_array);
+    let keys: Vec<&str> = keys.into_iter().flatten().filter_map(Value::as_str).collect();
+    let is_set = schema.get("x-kubernetes-list-type").and_then(Value::as_str) == Some("set");
+    if keys.is_empty() && !is_set {
+        return;
+    }
+    let mut seen = BTreeSet::new();
+    for (position, item) in items.iter().enumerate() {
+        let identity: Vec<String> = match is_set {
+            true => vec![item.to_string()],
+            false => keys.iter().filter_map(|key| item.get(key).map(ToString::to_string)).collect(),
+        };
+        if !seen.insert(identity) {
+            let what = if is_set { "entry".to_owned() } else { keys.join(", ") };
+            problems.push(format!("{place}[{position}] has the {what} of an earlier entry; remove one of them"));
         }
     }
 }
@@ -171,7 +198,6 @@ fn size(schema: &Value, of: &str, count: usize, what: &str, place: &str, problem
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::BTreeSet;
 
     /// A word of the schema that nobody reads here would be a rule that is passed over.
     #[test]
@@ -195,7 +221,6 @@ mod tests {
             "x-kubernetes-int-or-string",
             "x-kubernetes-preserve-unknown-fields",
             "format",
-            // Who may write which entry, not what is in it; duplicate keys are told by the operator's types.
             "x-kubernetes-list-type",
             "x-kubernetes-list-map-keys",
         ];

@@ -45,6 +45,12 @@ fn an_external_secret_is_judged_by_its_spec() {
             NotServed,
             "spec.dataFrom[0].sourceRef.generatorRef",
         ),
+        (json!({"dataFrom": null, "target": null, "refreshInterval": null}), Works, ""),
+        (
+            json!({"data": [{"secretKey": "a", "remoteKey": "a#b"}, {"secretKey": "a", "remoteKey": "b#b"}]}),
+            NeedsEdit,
+            "spec.data[1] has the secretKey of an earlier entry",
+        ),
         (json!({"surprise": true}), NeedsEdit, "spec.surprise is no field"),
         (
             json!({"data": data(json!({"key": "db", "proprety": "a"}))}),
@@ -80,6 +86,11 @@ fn a_store_is_judged_by_its_spec() {
     use Verdict::{NeedsEdit, NotServed, Works};
     let app_role = |role: Value| vault(json!({"appRole": role}));
     let secret = json!({"name": "s", "key": "k"});
+    let interval = |interval: Value| {
+        let mut store = token();
+        store["spec"]["refreshInterval"] = interval;
+        store
+    };
     let table = [
         (token(), Works, ""),
         (store(json!({"provider": {"aws": {"service": "SecretsManager", "region": "eu"}}})), NotServed, "\"aws\""),
@@ -103,6 +114,10 @@ fn a_store_is_judged_by_its_spec() {
             NeedsEdit,
             "provider.vault.auth is missing",
         ),
+        (interval(json!("5m")), Works, ""),
+        (interval(json!(300)), Works, ""),
+        (interval(json!("often")), NeedsEdit, "spec.refreshInterval"),
+        (interval(json!(-1)), NeedsEdit, "spec.refreshInterval"),
         (store(json!({})), NeedsEdit, "spec.provider is missing"),
         (
             store(json!({"provider": {"openbao": {"server": "http://bao", "auth": {"tokenSecretRef": secret}}}})),

@@ -42,11 +42,15 @@ fn visit(path: &Path, is_named: bool, objects: &mut Vec<Value>) -> Result<(), Mi
 }
 
 fn parse(place: &str, text: &str, objects: &mut Vec<Value>) -> Result<(), MigrateError> {
-    let documents = serde_saphyr::from_multiple::<Value>(text).map_err(|error| MigrateError::Yaml {
-        place: place.to_owned(),
-        // The error's own text would quote the manifest, which may hold a Secret.
-        at: error.location().map(|at| format!(" (line {}, column {})", at.line(), at.column())).unwrap_or_default(),
-    })?;
+    let mut options = serde_saphyr::Options::default();
+    // A dump of a cluster is longer than what the reader takes from strangers.
+    options.budget = None;
+    let documents =
+        serde_saphyr::from_multiple_with_options::<Value>(text, options).map_err(|error| MigrateError::Yaml {
+            place: place.to_owned(),
+            // The error's own text would quote the manifest, which may hold a Secret.
+            at: error.location().map(|at| format!(" (line {}, column {})", at.line(), at.column())).unwrap_or_default(),
+        })?;
     documents.into_iter().for_each(|document| flatten(document, objects));
     Ok(())
 }
