@@ -98,6 +98,12 @@ ExternalSecret   team        db      works
     assert_eq!(json["objects"][1]["verdict"], "needs-edit");
     assert_eq!(json["objects"][1]["apiVersion"], "external-secrets.io/v1");
 
+    Ok(())
+}
+
+#[test]
+fn what_can_not_be_read_is_told_without_its_text() -> Result {
+    let nowhere = Path::new("/dev/null");
     for (args, input, words) in [
         (vec!["-f", "-"], "a: {{ hvs.hidden }}: b\n", "standard input is not YAML (line 1"),
         (vec!["-f", "-"], "kind: ConfigMap", "no object of External Secrets Operator"),

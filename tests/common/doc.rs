@@ -75,7 +75,10 @@ pub async fn kubectl(client: &Client, command: &str) -> Result {
     };
     let params = PatchParams { field_manager: Some("kubectl".to_owned()), ..PatchParams::default() };
     let merge = async |kind: &str, name: &str, patch: Value| -> Result {
-        api(kind).patch(name, &params, &Patch::Merge(patch)).await?;
+        match words.contains(&"--subresource=status") {
+            true => api(kind).patch_status(name, &params, &Patch::Merge(patch)).await?,
+            false => api(kind).patch(name, &params, &Patch::Merge(patch)).await?,
+        };
         Ok(())
     };
     match words.as_slice() {
@@ -88,10 +91,6 @@ pub async fn kubectl(client: &Client, command: &str) -> Result {
         ["kubectl", "patch", kind, name, ..] => {
             assert!(words.contains(&"--type=merge"), "{command}");
             let patch = serde_json::from_str(after("-p").ok_or("no patch")?)?;
-            if words.contains(&"--subresource=status") {
-                api(kind).patch_status(name, &params, &Patch::Merge(patch)).await?;
-                return Ok(());
-            }
             merge(kind, name, patch).await
         }
         ["kubectl", "annotate", "crd", rest @ ..] => {
