@@ -2,6 +2,7 @@
 
 pub mod crds;
 mod election;
+pub mod migrate;
 pub mod run;
 
 use clap::{Parser, Subcommand};
@@ -21,23 +22,28 @@ enum Command {
     Run(Box<run::Args>),
     /// Print the CustomResourceDefinitions as YAML, for `kubectl apply --server-side -f -`
     Crds,
+    /// Help with moving from External Secrets Operator
+    Migrate(migrate::Args),
 }
 
 impl Cli {
     /// Does what the command line asks. Messages for people go to standard error.
     pub fn execute(self) -> ExitCode {
         let done = match self.command {
-            Command::Run(args) => run::execute(*args).map_err(|error| error.to_string()),
-            Command::Crds => crds::execute().map_err(|error| error.to_string()),
+            Command::Run(args) => run::execute(*args).map(|()| ExitCode::SUCCESS).map_err(failed),
+            Command::Crds => crds::execute().map(|()| ExitCode::SUCCESS).map_err(failed),
+            // 1 is a result there.
+            Command::Migrate(args) => migrate::execute(args).map_err(|error| (ExitCode::from(2), error.to_string())),
         };
-        match done {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(message) => {
-                use std::io::Write;
-                // Nobody is left to tell where standard error is closed.
-                let _ = writeln!(std::io::stderr(), "external-secrets: {message}");
-                ExitCode::FAILURE
-            }
-        }
+        done.unwrap_or_else(|(code, message)| {
+            use std::io::Write;
+            // Nobody is left to tell where standard error is closed.
+            let _ = writeln!(std::io::stderr(), "external-secrets: {message}");
+            code
+        })
     }
+}
+
+fn failed(error: impl ToString) -> (ExitCode, String) {
+    (ExitCode::FAILURE, error.to_string())
 }

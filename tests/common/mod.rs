@@ -4,6 +4,8 @@
 #![allow(clippy::wrong_self_convention, reason = "`from_store` says where an ExternalSecret reads")]
 
 pub mod crds;
+pub mod doc;
+pub mod eso;
 pub mod objects;
 pub mod operator;
 pub mod place;
