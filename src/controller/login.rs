@@ -1,7 +1,10 @@
 //! From a store's `auth` to the credential that a Vault session logs in with.
 
-use crate::api::{AppRoleAuth, JwtAuth, KubernetesAuth, SecretKeySelector, VaultAuth};
+use crate::api::{
+    AppRoleAuth, JwtAuth, KubernetesAuth, SecretKeySelector, ServiceAccountSelector, ServiceAccountToken, VaultAuth,
+};
 use crate::controller::error::StoreError;
+use crate::controller::method::{KUBERNETES_ACCOUNT, Method, RoleId, Token};
 use crate::controller::references::References;
 use crate::controller::service_account::ServiceAccountTokens;
 use crate::vault::{ClientIdentity, Jwt, Login};
@@ -22,27 +25,25 @@ pub struct Credential {
 
 /// The credential of whichever method `auth` names.
 pub async fn credential(auth: &VaultAuth, references: &References<'_>) -> Result<Credential, StoreError> {
-    let login = if let Some(token) = &auth.token_secret_ref {
-        Login::token(read(references, "provider.vault.auth.tokenSecretRef", token).await?)?
-    } else if let Some(app_role) = &auth.app_role {
-        self::app_role(app_role, references).await?
-    } else if let Some(kubernetes) = &auth.kubernetes {
-        self::kubernetes(kubernetes, references).await?
-    } else if let Some(jwt) = &auth.jwt {
-        self::jwt(jwt, references).await?
-    } else if let Some(user) = &auth.user_pass {
-        let password = read(references, "provider.vault.auth.userPass.secretRef", &user.secret_ref).await?;
-        Login::user_pass(user.mount(), &user.username, password)?
-    } else if let Some(user) = &auth.ldap {
-        let password = read(references, "provider.vault.auth.ldap.secretRef", &user.secret_ref).await?;
-        Login::ldap(user.mount(), &user.username, password)?
-    } else if let Some(cert) = &auth.cert {
-        let certificate = read(references, "provider.vault.auth.cert.clientCert", &cert.client_cert).await?;
-        let key_pem = read(references, "provider.vault.auth.cert.secretRef", &cert.secret_ref).await?;
-        let login = Login::cert(cert.mount(), cert.vault_role.as_deref().filter(|role| !role.is_empty()))?;
-        return Ok(Credential { login, identity: Some(identity(&certificate, key_pem)) });
-    } else {
-        return Err(unsupported(auth));
+    let login = match Method::of(auth)? {
+        Method::Token(token) => Login::token(read(references, "provider.vault.auth.tokenSecretRef", token).await?)?,
+        Method::AppRole(auth, role_id) => app_role(auth, role_id, references).await?,
+        Method::Kubernetes(auth, token) => kubernetes(auth, token, references).await?,
+        Method::Jwt(auth, token) => jwt(auth, token, references).await?,
+        Method::UserPass(user) => {
+            let password = read(references, "provider.vault.auth.userPass.secretRef", &user.secret_ref).await?;
+            Login::user_pass(user.mount(), &user.username, password)?
+        }
+        Method::Ldap(user) => {
+            let password = read(references, "provider.vault.auth.ldap.secretRef", &user.secret_ref).await?;
+            Login::ldap(user.mount(), &user.username, password)?
+        }
+        Method::Cert(cert) => {
+            let certificate = read(references, "provider.vault.auth.cert.clientCert", &cert.client_cert).await?;
+            let key_pem = read(references, "provider.vault.auth.cert.secretRef", &cert.secret_ref).await?;
+            let login = Login::cert(cert.mount(), cert.vault_role.as_deref().filter(|role| !role.is_empty()))?;
+            return Ok(Credential { login, identity: Some(identity(&certificate, key_pem)) });
+        }
     };
     Ok(Credential { login, identity: None })
 }
@@ -62,62 +63,53 @@ pub async fn read(
     references.text(selector).await.map_err(|source| StoreError::Reference { field, source })
 }
 
-fn unsupported(auth: &VaultAuth) -> StoreError {
-    const OTHERS: &str = "use tokenSecretRef, appRole, kubernetes, jwt, userPass, ldap or cert";
-    let field = match (&auth.iam, &auth.gcp) {
-        (Some(_), _) => "provider.vault.auth.iam",
-        (_, Some(_)) => "provider.vault.auth.gcp",
-        _ => return StoreError::Missing { field: "a login method under provider.vault.auth" },
-    };
-    StoreError::NotBuilt { field, advice: OTHERS }
-}
-
-async fn app_role(auth: &AppRoleAuth, references: &References<'_>) -> Result<Login, StoreError> {
-    let role_id = match (auth.role_id(), &auth.role_ref) {
-        (Some(role_id), _) => SecretString::from(role_id),
-        (None, Some(role_ref)) => read(references, "provider.vault.auth.appRole.roleRef", role_ref).await?,
-        (None, None) => return Err(StoreError::Missing { field: "provider.vault.auth.appRole.roleId" }),
+async fn app_role(auth: &AppRoleAuth, role_id: RoleId<'_>, references: &References<'_>) -> Result<Login, StoreError> {
+    let role_id = match role_id {
+        RoleId::Value(role_id) => SecretString::from(role_id),
+        RoleId::Secret(role_ref) => read(references, "provider.vault.auth.appRole.roleRef", role_ref).await?,
     };
     let secret_id = read(references, "provider.vault.auth.appRole.secretRef", &auth.secret_ref).await?;
     Ok(Login::app_role(auth.mount(), role_id, secret_id)?)
 }
 
-async fn kubernetes(auth: &KubernetesAuth, references: &References<'_>) -> Result<Login, StoreError> {
-    const ACCOUNT: &str = "provider.vault.auth.kubernetes.serviceAccountRef";
-    let jwt = match (&auth.service_account_ref, &auth.secret_ref) {
-        (Some(account), _) => {
-            let key = references
-                .service_account(account)
-                .map_err(|source| StoreError::Reference { field: ACCOUNT, source })?;
+async fn kubernetes(
+    auth: &KubernetesAuth,
+    token: Token<'_, ServiceAccountSelector>,
+    references: &References<'_>,
+) -> Result<Login, StoreError> {
+    let jwt = match token {
+        Token::Account(account) => {
+            let failed = |source| StoreError::Reference { field: KUBERNETES_ACCOUNT, source };
+            let key = references.service_account(account).map_err(failed)?;
             issued(references, key, account.audiences.clone(), TOKEN_SECONDS)
         }
-        (None, Some(secret_ref)) => {
+        Token::Secret(secret_ref) => {
             Jwt::Value(read(references, "provider.vault.auth.kubernetes.secretRef", secret_ref).await?)
         }
-        // The operator's own token would be worth more to a server than any store's owner may hand out.
-        (None, None) => return Err(StoreError::Missing { field: ACCOUNT }),
     };
     Ok(Login::kubernetes(auth.mount(), &auth.role, jwt)?)
 }
 
-async fn jwt(auth: &JwtAuth, references: &References<'_>) -> Result<Login, StoreError> {
+async fn jwt(
+    auth: &JwtAuth,
+    token: Token<'_, ServiceAccountToken>,
+    references: &References<'_>,
+) -> Result<Login, StoreError> {
     const ACCOUNT: &str = "provider.vault.auth.jwt.kubernetesServiceAccountToken.serviceAccountRef";
-    let jwt = match (&auth.kubernetes_service_account_token, &auth.secret_ref) {
-        (Some(token), _) => {
+    let jwt = match token {
+        Token::Account(token) => {
             let account = &token.service_account_ref;
-            let key = references
-                .service_account(account)
-                .map_err(|source| StoreError::Reference { field: ACCOUNT, source })?;
+            let failed = |source| StoreError::Reference { field: ACCOUNT, source };
+            let key = references.service_account(account).map_err(failed)?;
             let mut audiences = [account.audiences.as_slice(), token.audiences.as_slice()].concat();
             if audiences.is_empty() {
                 audiences.push(JWT_AUDIENCE.to_owned());
             }
             issued(references, key, audiences, token.expiration_seconds.unwrap_or(TOKEN_SECONDS).max(TOKEN_SECONDS))
         }
-        (None, Some(secret_ref)) => {
+        Token::Secret(secret_ref) => {
             Jwt::Value(read(references, "provider.vault.auth.jwt.secretRef", secret_ref).await?)
         }
-        (None, None) => return Err(StoreError::Missing { field: "provider.vault.auth.jwt.secretRef" }),
     };
     Ok(Login::jwt(auth.mount(), auth.role.as_deref().unwrap_or_default(), jwt)?)
 }

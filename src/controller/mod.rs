@@ -21,6 +21,7 @@ pub mod index;
 pub mod key;
 mod login;
 pub mod memory;
+pub mod method;
 pub mod observed;
 pub mod queue;
 mod references;

@@ -3,6 +3,7 @@
 use super::{Findings, Schemas, Store, Verdict};
 use crate::api::{SecretStoreSpec, VaultAuth, from_slice, names};
 use crate::controller::error::{ReferenceError, StoreError};
+use crate::controller::method::{KUBERNETES_ACCOUNT, Method};
 use crate::sync::conditions;
 use serde_json::Value;
 
@@ -43,25 +44,16 @@ pub(super) fn judge(schemas: &Schemas, kind: &str, namespace: Option<&str>, spec
     Store { findings, spec: Some(spec_read) }
 }
 
-/// Logins that ESO knows and the operator refuses. The operator says so when it logs in (`controller/login.rs`), with
-/// references at hand; `tests/migrate_check.rs` holds both together.
+/// The login method, as the operator finds it.
 fn login(auth: &VaultAuth, findings: &mut Findings) {
-    const ADVICE: &str = "use tokenSecretRef, appRole, kubernetes, jwt, userPass, ldap or cert";
-    let cloud = [(auth.iam.is_some(), "provider.vault.auth.iam"), (auth.gcp.is_some(), "provider.vault.auth.gcp")];
-    for (_, field) in cloud.into_iter().filter(|(is_there, _)| *is_there) {
-        findings.add(Verdict::NotServed, StoreError::NotBuilt { field, advice: ADVICE });
-    }
-    let kubernetes = auth.kubernetes.as_ref();
-    if kubernetes.is_some_and(|auth| auth.service_account_ref.is_none() && auth.secret_ref.is_none()) {
-        let field = "provider.vault.auth.kubernetes.serviceAccountRef";
-        findings.add(
-            Verdict::NeedsEdit,
-            format!(
-                "{} (ESO logs in with its own token there, external-secrets-rs never does)",
-                StoreError::Missing { field }
-            ),
-        );
-    }
+    let Err(error) = Method::of(auth) else { return };
+    let verdict = match error {
+        StoreError::NotBuilt { .. } => Verdict::NotServed,
+        _ => Verdict::NeedsEdit,
+    };
+    let is_own_token = matches!(error, StoreError::Missing { field } if field == KUBERNETES_ACCOUNT);
+    let why = if is_own_token { " (ESO logs in with its own token there, external-secrets-rs never does)" } else { "" };
+    findings.add(verdict, format!("{error}{why}"));
 }
 
 /// References of a SecretStore that leave its namespace, wherever they stand.
