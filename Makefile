@@ -1,10 +1,10 @@
 # Every target calls cargo, which does all set-up. Needed: Rust, Go, Python 3 and make.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench lint crds
+.PHONY: help demo test bench lint crds install-yaml
 
 help: ## Show this
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## From Vault to a Secret, step by step, on a real control plane; KEEP=1 leaves it running
 	cargo build --bins
@@ -24,3 +24,6 @@ lint: ## Check formatting, and clippy with warnings as errors
 
 crds: ## Write crds/ from the types in src/api
 	WRITE_CRDS=1 cargo test --quiet --test crds
+
+install-yaml: crds ## Write deploy/install.yaml from crds/ and deploy/manifests
+	WRITE_INSTALL=1 cargo test --quiet --test install_yaml the_file
