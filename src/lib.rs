@@ -12,3 +12,4 @@ pub mod sync;
 pub mod telemetry;
 pub mod template;
 pub mod vault;
+mod words;

@@ -1,5 +1,6 @@
 //! Conditions: what an object's status says about it, in the words that kstatus, Flux, Argo CD and kubectl know.
 
+use crate::words::words;
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
 use kube::KubeSchema;
 use schemars::JsonSchema;
@@ -55,72 +56,42 @@ impl ConditionStatus {
     }
 }
 
-/// The conditions that are set here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum ConditionType {
-    /// The object does what it is there for. Always present.
-    Ready,
-    /// Only an edit of the object can help; absent otherwise. kstatus takes it for "failed", and so does `helm --wait`.
-    Stalled,
-    /// The operator is at work on a change; absent otherwise. kstatus takes it for "in progress".
-    Reconciling,
-    /// A store's secret id or token ends soon; absent otherwise.
-    CredentialsExpiring,
-}
-
-impl ConditionType {
-    /// The type as it stands in a manifest.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Ready => "Ready",
-            Self::Stalled => "Stalled",
-            Self::Reconciling => "Reconciling",
-            Self::CredentialsExpiring => "CredentialsExpiring",
-        }
+words! {
+    /// The conditions that are set here.
+    ConditionType {
+        /// The object does what it is there for. Always present.
+        Ready,
+        /// Only an edit of the object can help; absent otherwise. kstatus takes it for "failed", and so does `helm --wait`.
+        Stalled,
+        /// A store's secret id or token ends soon; absent otherwise.
+        CredentialsExpiring,
     }
 }
 
-/// Why a condition is as it is. The first seven are ESO's words, which dashboards and scripts look for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum ConditionReason {
-    /// ExternalSecret, Ready=True: the Secret holds what Vault holds.
-    SecretSynced,
-    /// ExternalSecret, Ready=False: it doesn't; the message says why.
-    SecretSyncedError,
-    /// ExternalSecret, Ready=True: the source is gone and the Secret was deleted, as deletionPolicy says.
-    SecretDeleted,
-    /// ExternalSecret, Ready=True: creationPolicy Merge, and there is no Secret to merge into.
-    SecretMissing,
-    /// Store, Ready=True: it was logged in to.
-    Valid,
-    /// Store, Ready=False: it can't be used as it is written.
-    InvalidProviderConfig,
-    /// Store, Ready=Unknown: it can only be checked when it is used, for its credentials stand in each ExternalSecret's
-    /// own namespace.
-    ValidationUnknown,
-    /// Stalled=True: the spec asks for something that can't be done, or isn't built.
-    InvalidSpec,
-    /// Stalled=True: Vault refuses the credentials.
-    CredentialsRefused,
-    /// CredentialsExpiring=True: the secret id's time or logins are nearly used up.
-    SecretIdExpiring,
-}
-
-impl ConditionReason {
-    /// The reason as it stands in a manifest.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::SecretSynced => "SecretSynced",
-            Self::SecretSyncedError => "SecretSyncedError",
-            Self::SecretDeleted => "SecretDeleted",
-            Self::SecretMissing => "SecretMissing",
-            Self::Valid => "Valid",
-            Self::InvalidProviderConfig => "InvalidProviderConfig",
-            Self::ValidationUnknown => "ValidationUnknown",
-            Self::InvalidSpec => "InvalidSpec",
-            Self::CredentialsRefused => "CredentialsRefused",
-            Self::SecretIdExpiring => "SecretIdExpiring",
-        }
+words! {
+    /// Why a condition is as it is. The first seven are ESO's words, which dashboards and scripts look for.
+    ConditionReason {
+        /// ExternalSecret, Ready=True: the Secret holds what Vault holds.
+        SecretSynced,
+        /// ExternalSecret, Ready=False: it doesn't; the message says why.
+        SecretSyncedError,
+        /// ExternalSecret, Ready=True: the source is gone and the Secret was deleted, as deletionPolicy says.
+        SecretDeleted,
+        /// ExternalSecret, Ready=True: creationPolicy Merge, and there is no Secret to merge into.
+        SecretMissing,
+        /// Store, Ready=True: it was logged in to.
+        Valid,
+        /// Store, Ready=False: it can't be used as it is written.
+        InvalidProviderConfig,
+        /// Store, Ready=Unknown: it can only be checked when it is used, for its credentials stand in each ExternalSecret's
+        /// own namespace.
+        ValidationUnknown,
+        /// Stalled=True: the spec asks for something that can't be done, or isn't built.
+        InvalidSpec,
+        /// Stalled=True: Vault refuses the credentials.
+        CredentialsRefused,
+        /// CredentialsExpiring=True: the secret id's time or logins are nearly used up.
+        SecretIdExpiring,
     }
 }
 

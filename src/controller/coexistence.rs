@@ -6,7 +6,7 @@ use crate::controller::key::Id;
 use crate::controller::report::reference;
 use crate::controller::shared::Shared;
 use crate::sync::due::Schedule;
-use crate::telemetry::events::{Happening, Severity};
+use crate::telemetry::events::{EventReason, Happening, Severity};
 use jiff::{SignedDuration, Timestamp};
 use std::time::{Duration, Instant};
 
@@ -21,8 +21,12 @@ pub async fn yield_to(shared: &Shared, id: Id, job: &mut Job, schedule: Schedule
     shared.index.lock().finish(id, job.memory.clone());
     if !is_told {
         let note = "another operator (External Secrets Operator?) writes this object's status, so external-secrets-rs leaves it alone; stop one of the two";
-        let happening =
-            Happening { severity: Severity::Warning, reason: "OtherOperator", action: "Sync", note: note.to_owned() };
+        let happening = Happening {
+            severity: Severity::Warning,
+            reason: EventReason::OtherOperator,
+            action: "Sync",
+            note: note.to_owned(),
+        };
         shared.recorder.publish(reference(&job.object), &happening).await;
         tracing::warn!(namespace = %job.object.key.namespace, name = %job.object.key.name, "{note}");
     }

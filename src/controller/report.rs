@@ -8,7 +8,7 @@ use crate::controller::memory::{Memory, Reported, hash_of, text_hash};
 use crate::controller::observed::Observed;
 use crate::controller::shared::Shared;
 use crate::controller::status;
-use crate::telemetry::events::{Happening, Severity};
+use crate::telemetry::events::{EventReason, Happening, Severity};
 use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
@@ -86,7 +86,7 @@ fn verdict(target: &str, result: &Result<Applied, SyncError>, last_text: u64) ->
                 // A herd is told of once, on its store.
                 happening: (is_new && !matches!(error, SyncError::Braked { .. })).then(|| Happening {
                     severity: Severity::Warning,
-                    reason: "UpdateFailed",
+                    reason: EventReason::UpdateFailed,
                     action: "Sync",
                     note: message.clone(),
                 }),
@@ -116,13 +116,17 @@ fn ready(change: &Change) -> Condition {
 fn written(target: &str, change: &Change) -> Option<Happening> {
     let (reason, note) = match change {
         Change::None | Change::Missing | Change::Gone => return None,
-        Change::Deleted => ("Deleted", format!("deleted Secret \"{target}\", whose source is gone from Vault")),
-        Change::Created { .. } => ("Created", format!("created Secret \"{target}\"")),
-        Change::Updated { dropped, .. } if dropped.is_empty() => ("Updated", format!("updated Secret \"{target}\"")),
+        Change::Deleted => {
+            (EventReason::Deleted, format!("deleted Secret \"{target}\", whose source is gone from Vault"))
+        }
+        Change::Created { .. } => (EventReason::Created, format!("created Secret \"{target}\"")),
+        Change::Updated { dropped, .. } if dropped.is_empty() => {
+            (EventReason::Updated, format!("updated Secret \"{target}\""))
+        }
         Change::Updated { dropped, .. } => {
             let keys = dropped.join(", ");
             (
-                "Updated",
+                EventReason::Updated,
                 format!("took over Secret \"{target}\" and removed keys that the ExternalSecret does not have: {keys}"),
             )
         }

@@ -12,7 +12,7 @@ use crate::controller::queue::Lane;
 use crate::controller::shared::Shared;
 use crate::controller::{status, wake};
 use crate::sync::due::{self, Schedule};
-use crate::telemetry::events::{Happening, Severity};
+use crate::telemetry::events::{EventReason, Happening, Severity};
 use crate::vault::{Retry, SecretIdLife};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::ObjectReference;
@@ -213,7 +213,8 @@ pub async fn tell_held(shared: &Shared, error: &SyncError) {
         names::ANNOTATION_CONFIRM_DELETION
     );
     tracing::warn!(store = %key, namespace = key.namespace.as_deref(), "{note}");
-    let happening = Happening { severity: Severity::Warning, reason: "DeletionHeld", action: "Delete", note };
+    let happening =
+        Happening { severity: Severity::Warning, reason: EventReason::DeletionHeld, action: "Delete", note };
     shared.recorder.publish(reference(key, &store), &happening).await;
 }
 
@@ -237,14 +238,9 @@ async fn tell(
     ready: &Condition,
 ) {
     let (severity, reason) = match validated {
-        Ok(_) => (
-            Severity::Normal,
-            match validated {
-                Ok(Valid { is_unchecked: true, .. }) => ConditionReason::ValidationUnknown.as_str(),
-                _ => ConditionReason::Valid.as_str(),
-            },
-        ),
-        Err(_) => (Severity::Warning, ConditionReason::InvalidProviderConfig.as_str()),
+        Ok(Valid { is_unchecked: true, .. }) => (Severity::Normal, EventReason::ValidationUnknown),
+        Ok(_) => (Severity::Normal, EventReason::Valid),
+        Err(_) => (Severity::Warning, EventReason::InvalidProviderConfig),
     };
     let happening = Happening { severity, reason, action: "Validate", note: ready.message.clone() };
     let is_news = shared.recorder.publish(reference(key, store), &happening).await;

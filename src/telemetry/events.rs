@@ -4,6 +4,7 @@
 //! when a second one comes with the same reason. An event is published only where something changed, so there is nothing
 //! to aggregate.
 
+use crate::words::words;
 use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::api::events::v1::Event;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
@@ -29,13 +30,37 @@ pub enum Severity {
     Warning,
 }
 
+words! {
+    /// What happened. On ExternalSecrets the first four are ESO's words, and on stores the last three.
+    EventReason {
+        /// ExternalSecret: its Secret was created.
+        Created,
+        /// ExternalSecret: its Secret was updated, or taken over.
+        Updated,
+        /// ExternalSecret: its Secret was deleted, because its source is gone.
+        Deleted,
+        /// ExternalSecret: a sync failed.
+        UpdateFailed,
+        /// ExternalSecret: another operator writes its status.
+        OtherOperator,
+        /// Store: many Secrets would be deleted at once, and none is.
+        DeletionHeld,
+        /// Store: it was logged in to.
+        Valid,
+        /// Store: it can't be used.
+        InvalidProviderConfig,
+        /// Store: it is checked where it is used.
+        ValidationUnknown,
+    }
+}
+
 /// One thing that happened to an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Happening {
     /// Normal or Warning.
     pub severity: Severity,
-    /// One CamelCase word, such as `Updated`.
-    pub reason: &'static str,
+    /// Which thing.
+    pub reason: EventReason,
     /// What was being done, one CamelCase word.
     pub action: &'static str,
     /// A sentence for people. Never holds a value or a credential.
@@ -66,7 +91,7 @@ impl Recorder {
             Ok(_) => true,
             Err(kube::Error::Api(status)) if is_namespace_ending(&status) => false,
             Err(error) => {
-                tracing::warn!(%namespace, reason = happening.reason, %error, "could not publish an event");
+                tracing::warn!(%namespace, reason = happening.reason.as_str(), %error, "could not publish an event");
                 true
             }
         }
@@ -82,7 +107,7 @@ impl Recorder {
             action: Some(happening.action.to_owned()),
             event_time: Some(MicroTime(now)),
             note: Some(truncated(&happening.note, MAX_NOTE).to_owned()),
-            reason: Some(happening.reason.to_owned()),
+            reason: Some(happening.reason.as_str().to_owned()),
             regarding: Some(regarding),
             reporting_controller: Some(CONTROLLER.to_owned()),
             reporting_instance: Some(self.instance.clone()),
