@@ -6,9 +6,8 @@
 
 mod common;
 
-use common::{Operator, Result, SOON};
+use common::{Operator, Result, SOON, kustomize};
 use serde_json::{Value, json};
-use std::path::{Path, PathBuf};
 use testbed::{
     AppRole, Binaries, Guard, Kube, KvVersion, Method, Running, SHARED_APPROLE, SHARED_KV, Stack, wait_until,
 };
@@ -26,7 +25,7 @@ async fn the_manifests_are_all_the_operator_needs() -> Result {
     let running = Running::start(guard, &binaries).await?;
     let (stack, kube) = (running.stack(), running.stack().kube());
 
-    let manifests = manifests()?;
+    let manifests = kustomize::documents(&kustomize::in_repository("deploy/manifests"))?;
     install(kube, &manifests).await?;
     the_pod_is_restricted(kube, &manifests).await?;
 
@@ -58,30 +57,6 @@ fn flags(manifests: &[Value]) -> Vec<&str> {
     assert_eq!(given[0], "run");
     let flags = given[1..].iter().map(|flag| flag.as_str().expect("a text"));
     flags.chain(["--leader-election-namespace", OPERATOR]).collect()
-}
-
-/// Documents of deploy/manifests, in the order in which its kustomization lists them.
-fn manifests() -> Result<Vec<Value>> {
-    let mut documents = Vec::new();
-    collect(&Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/manifests"), &mut documents)?;
-    Ok(documents)
-}
-
-/// A kustomization that only lists resources means just those: any other field would need kustomize to be understood.
-fn collect(folder: &Path, documents: &mut Vec<Value>) -> Result {
-    let kustomization: Value = serde_saphyr::from_str(&std::fs::read_to_string(folder.join("kustomization.yaml"))?)?;
-    let fields: Vec<&String> = kustomization.as_object().unwrap().keys().collect();
-    assert_eq!(fields, ["apiVersion", "kind", "resources"], "{}", folder.display());
-    for resource in kustomization["resources"].as_array().unwrap() {
-        let path: PathBuf = folder.join(resource.as_str().unwrap());
-        if path.is_dir() {
-            collect(&path, documents)?;
-            continue;
-        }
-        let text = std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
-        documents.extend(serde_saphyr::from_multiple::<Value>(&text)?);
-    }
-    Ok(())
 }
 
 /// Server-side applies them, which refuses fields that a kind does not have. Namespace and CRDs go first, as with kustomize.
