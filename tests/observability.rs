@@ -118,6 +118,33 @@ async fn everything_that_is_asked_for_is_exported() -> Result {
         let unknown = unknown(&scrape, query, legend);
         assert!(unknown.is_empty(), "{title}: {query}: {unknown:?}");
     }
+    for rule in rules(&yaml("alerts.yaml")?) {
+        let unknown = unknown(&scrape, rule["expr"].as_str().unwrap(), &[]);
+        assert!(unknown.is_empty(), "{}: {unknown:?}", rule["alert"]);
+    }
+    Ok(())
+}
+
+fn yaml(name: &str) -> Result<Value> {
+    Ok(serde_saphyr::from_str(&read(name)?)?)
+}
+
+fn rules(file: &Value) -> Vec<Value> {
+    file["groups"].as_array().unwrap().iter().flat_map(|group| group["rules"].as_array().unwrap().clone()).collect()
+}
+
+#[test]
+fn both_forms_of_the_alerts_are_one_and_each_is_told_and_tried() -> Result {
+    let (plain, object) = (yaml("alerts.yaml")?, yaml("prometheus-rule.yaml")?);
+    assert_eq!(plain["groups"], object["spec"]["groups"]);
+    let tried = read("alerts_test.yaml")?;
+    for rule in rules(&plain) {
+        let name = rule["alert"].as_str().unwrap();
+        assert!(rule["annotations"]["summary"].is_string(), "{name}");
+        assert!(rule["annotations"]["description"].as_str().is_some_and(|text| text.contains("kubectl ")), "{name}");
+        assert!(tried.contains(&format!("alertname: {name}\n        exp_alerts:\n")), "{name} fires in no test");
+        assert!(tried.contains(&format!("alertname: {name}\n        exp_alerts: []")), "{name} is silent in no test");
+    }
     Ok(())
 }
 
