@@ -7,6 +7,8 @@ use crate::controller::memory::Memory;
 use crate::controller::shared::Shared;
 use crate::telemetry::metrics::{write_header, write_sample};
 use crate::vault::SecretIdLife;
+use jiff::Timestamp;
+use std::time::Instant;
 
 /// Everything, in Prometheus' text format.
 pub fn render(shared: &Shared) -> String {
@@ -17,6 +19,7 @@ pub fn render(shared: &Shared) -> String {
     let mut out = shared.metrics.render();
     let index = shared.index.lock();
     external_secrets(&index, &mut out);
+    refreshes(&index, &mut out);
     yielded(&index, &mut out);
     stores(&index, &mut out);
     out
@@ -52,9 +55,36 @@ fn external_secrets(index: &Index, out: &mut String) {
                 ("namespace", &key.namespace),
                 ("status", status.as_str()),
             ];
-            write_sample(out, name, &labels, value.into());
+            write_sample(out, name, &labels, u8::from(value));
         }
     }
+}
+
+/// When each ExternalSecret last succeeded, and after how long that should happen again, so that an alert can tell what is
+/// stale from what is slow. One that another operator works on has no interval of ours.
+fn refreshes(index: &Index, out: &mut String) {
+    let (now, wall) = (Instant::now(), Timestamp::now().as_second());
+    let name = "external_secrets_last_success_timestamp_seconds";
+    write_header(out, name, "gauge", "When the last sync that succeeded had read what it needed");
+    for entry in index.external_secrets() {
+        let Some(at) = last_success(&entry.memory, now, wall) else { continue };
+        let key = &entry.object.key;
+        write_sample(out, name, &[("name", &key.name), ("namespace", &key.namespace)], at);
+    }
+    let name = "external_secrets_refresh_interval_seconds";
+    write_header(out, name, "gauge", "spec.refreshInterval, where the clock alone decides on a refresh");
+    for entry in index.external_secrets().filter(|entry| !entry.memory.yielded) {
+        let Some(interval) = entry.interval else { continue };
+        let key = &entry.object.key;
+        write_sample(out, name, &[("name", &key.name), ("namespace", &key.namespace)], interval);
+    }
+}
+
+/// In seconds of Unix time; of the time before this process the status tells.
+fn last_success(memory: &Memory, now: Instant, wall: i64) -> Option<i64> {
+    let ours = memory.last.success.map(|at| now.saturating_duration_since(at).as_secs());
+    let ours = ours.map(|age| wall.saturating_sub(i64::try_from(age).unwrap_or(i64::MAX)));
+    ours.or(memory.reported.refresh_time)
 }
 
 /// One series for each ExternalSecret, of what is remembered of it.
@@ -79,7 +109,7 @@ fn stores(index: &Index, out: &mut String) {
                     ("namespace", namespace),
                     ("status", status.as_str()),
                 ];
-                write_sample(out, name, &labels, (ready.status == status).into());
+                write_sample(out, name, &labels, u8::from(ready.status == status));
             }
         }
     }
@@ -90,7 +120,7 @@ fn stores(index: &Index, out: &mut String) {
 fn secret_ids(index: &Index, out: &mut String) {
     let name = "external_secrets_store_secret_id_expiry_timestamp_seconds";
     secret_id(index, out, name, "When the secret id of a store ends", |life| {
-        let ends: jiff::Timestamp = life.expires.as_deref()?.parse().ok()?;
+        let ends: Timestamp = life.expires.as_deref()?.parse().ok()?;
         u64::try_from(ends.as_second()).ok()
     });
     let name = "external_secrets_store_secret_id_uses_left";

@@ -1,8 +1,10 @@
 //! What is counted for the whole process. What is counted for one object lives with that object in the index and is
 //! written out at a scrape, so its series go when it goes and cost no memory of their own.
 
+use crate::telemetry::process;
 use crate::vault::{Call, CallObserver};
 use prometheus::{Histogram, HistogramOpts, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
+use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -77,7 +79,9 @@ impl Metrics {
 
     /// Everything in Prometheus' text format.
     pub fn render(&self) -> String {
-        TextEncoder::new().encode_to_string(&self.registry.gather()).unwrap_or_default()
+        let mut out = TextEncoder::new().encode_to_string(&self.registry.gather()).unwrap_or_default();
+        process::write(&mut out);
+        out
     }
 }
 
@@ -91,7 +95,7 @@ impl CallObserver for ProviderCalls {
 }
 
 /// Appends one series of a gauge or counter, `name{labels} value`, with label values escaped as the format asks.
-pub fn write_sample(out: &mut String, name: &str, labels: &[(&str, &str)], value: u64) {
+pub fn write_sample(out: &mut String, name: &str, labels: &[(&str, &str)], value: impl Display) {
     out.push_str(name);
     for (position, (label, text)) in labels.iter().enumerate() {
         out.push(if position == 0 { '{' } else { ',' });

@@ -3,5 +3,6 @@
 pub mod events;
 pub mod logs;
 pub mod metrics;
+pub mod process;
 pub mod readiness;
 pub mod server;

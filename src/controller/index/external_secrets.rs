@@ -26,6 +26,8 @@ pub struct Entry {
     templates: Box<[(SourceKind, ObjectKey)]>,
     /// When another operator last wrote its status, in seconds of Unix time.
     pub foreign_status: Option<i64>,
+    /// Its refresh interval in seconds, for metrics; none where it is not refreshed by the clock alone.
+    pub interval: Option<u32>,
     /// Somebody mended what it waited for since it last ran.
     mended: bool,
     epoch: u32,
@@ -248,7 +250,9 @@ impl Index {
         let epoch = self.epochs.external_secrets;
         let memory = memory.unwrap_or_default();
         let foreign_status = object.foreign_status;
-        let mut entry = Entry { object, memory, stores, target, templates, foreign_status, mended: false, epoch };
+        let interval = parsed.as_ref().and_then(interval);
+        let mended = false;
+        let mut entry = Entry { object, memory, stores, target, templates, foreign_status, interval, mended, epoch };
         entry.share();
         self.external_secrets.insert(id, Box::new(entry));
     }
@@ -271,6 +275,16 @@ impl Index {
                 }
             }
         }
+    }
+}
+
+/// After how many seconds a spec is refreshed. None with windows, which hold a refresh back for as long as they like.
+fn interval(spec: &ExternalSecretSpec) -> Option<u32> {
+    match spec::schedule(spec) {
+        due::Schedule::Every(interval) if spec.sync_windows.is_none() => {
+            Some(u32::try_from(interval.as_secs()).unwrap_or(u32::MAX).max(1))
+        }
+        _ => None,
     }
 }
 
