@@ -167,6 +167,12 @@ const VALUES: &[(&str, &str)] = &[
     ("networkPolicy.enabled=true,networkPolicy.egress[0].ports[0].port=443", r#""egress":[{"ports":[{"port":443}]}]"#),
     ("metrics.listen.port=9090", "--metrics-addr=:9090"),
     ("metrics.service.enabled=true,metrics.service.port=81", r#""port":81"#),
+    ("grafanaDashboard.enabled=false", "!external-secrets-dashboard"),
+    ("grafanaDashboard.enabled=true", r#""grafana_dashboard":"1""#),
+    ("grafanaDashboard.enabled=true,grafanaDashboard.sidecarLabel=a", r#""a":"1""#),
+    ("grafanaDashboard.enabled=true,grafanaDashboard.sidecarLabelValue=b", r#""grafana_dashboard":"b""#),
+    ("grafanaDashboard.enabled=true,grafanaDashboard.annotations.a=b", r#""annotations":{"a":"b"}"#),
+    ("grafanaDashboard.enabled=true,grafanaDashboard.extraLabels.a=b", r#""a":"b""#),
     ("serviceMonitor.enabled=true", "!ServiceMonitor"),
     ("serviceMonitor.enabled=true,serviceMonitor.renderMode=alwaysRender", r#""kind":"ServiceMonitor""#),
     (
@@ -194,6 +200,17 @@ async fn each_value_does_what_it_says() -> Result {
     let crds: Vec<_> = few.iter().filter(|one| one["kind"] == "CustomResourceDefinition").collect();
     assert_eq!(crds.len(), 2);
     assert!(crds.iter().all(|crd| crd["metadata"]["annotations"] == serde_json::json!({"a": "b"})), "without keep");
+    Ok(())
+}
+
+/// The chart can't read files outside of its folder.
+#[tokio::test]
+async fn the_dashboard_is_the_repositorys() -> Result {
+    let rendered = Helm::new().await?.template(&["--set", "crds.enabled=false,grafanaDashboard.enabled=true"])?;
+    let dashboard = of_kind(&rendered, "ConfigMap")["data"]["external-secrets-rs.json"].as_str().unwrap();
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/observability/dashboard.json");
+    let file: Value = serde_json::from_str(&std::fs::read_to_string(file)?)?;
+    assert!(serde_json::from_str::<Value>(dashboard)? == file, "files/dashboard.json is deploy/observability's");
     Ok(())
 }
 

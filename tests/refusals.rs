@@ -134,6 +134,34 @@ async fn a_store_of_another_class_is_left_alone() -> Result {
     Ok(())
 }
 
+/// What another operator does is not told of as ours: its state would stay as it was when we first saw it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn metrics_tell_nothing_of_what_another_class_works_on() -> Result {
+    let place = Place::new("class-metrics").await?;
+    place.write("db", json!({"password": "s3cret"})).await?;
+    let mut theirs = place.store("vault");
+    theirs["spec"]["controller"] = json!("another");
+    place.apply([place.credentials(), theirs]).await?;
+    place.apply_external(place.external("db", &[("password", "db#password")])).await?;
+    let series = [
+        "externalsecret_status_condition{",
+        "external_secrets_last_success_timestamp_seconds{",
+        "external_secrets_refresh_interval_seconds{",
+    ];
+    for (class, is_told) in [("another", true), ("this", false)] {
+        let operator = Operator::start_with(&["--namespace", place.name(), "--controller-class", class], None).await?;
+        operator.ready().await?;
+        if is_told {
+            place.ready("db").await?;
+        }
+        let (_, metrics) = operator.get("/metrics").await?;
+        for name in series {
+            assert_eq!(metrics.contains(name), is_told, "{class}: {name}: {metrics}");
+        }
+    }
+    Ok(())
+}
+
 /// Schema or condition: whatever a person may write wrongly in `data` is told by one of them.
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_version_that_is_no_number_is_told() -> Result {

@@ -2,7 +2,7 @@
 
 use crate::api::condition::find_condition;
 use crate::api::{ConditionStatus, ConditionType};
-use crate::controller::index::Index;
+use crate::controller::index::{Entry, Index};
 use crate::controller::memory::Memory;
 use crate::controller::shared::Shared;
 use crate::telemetry::metrics::{write_header, write_sample};
@@ -18,8 +18,9 @@ pub fn render(shared: &Shared) -> String {
     }
     let mut out = shared.metrics.render();
     let index = shared.index.lock();
-    external_secrets(&index, &mut out);
-    refreshes(&index, &mut out);
+    let ours = |entry: &&Entry| is_ours(&index, &shared.settings.controller_class, entry);
+    external_secrets(&index, ours, &mut out);
+    refreshes(&index, ours, &mut out);
     yielded(&index, &mut out);
     stores(&index, &mut out);
     out
@@ -33,7 +34,13 @@ fn yielded(index: &Index, out: &mut String) {
     write_sample(out, name, &[], u64::try_from(yielded).unwrap_or(u64::MAX));
 }
 
-fn external_secrets(index: &Index, out: &mut String) {
+/// Whether we work on it. Of what others work on nobody tells us, and what its status said at first would be told for ever.
+fn is_ours(index: &Index, class: &str, entry: &Entry) -> bool {
+    let is_foreign = |store| index.store(store).is_some_and(|store| !store.is_of_class(class));
+    !entry.memory.yielded && !entry.stores.iter().any(is_foreign)
+}
+
+fn external_secrets(index: &Index, ours: impl Fn(&&Entry) -> bool, out: &mut String) {
     let nanoseconds = |memory: &Memory| u64::try_from(memory.took.as_nanos()).unwrap_or(u64::MAX);
     family(index, out, ("externalsecret_sync_calls_total", "counter", "Syncs of an ExternalSecret"), |memory| {
         memory.calls.into()
@@ -45,7 +52,7 @@ fn external_secrets(index: &Index, out: &mut String) {
     family(index, out, duration, nanoseconds);
     let name = "externalsecret_status_condition";
     write_header(out, name, "gauge", "Whether a condition of an ExternalSecret has a status: 1 or 0");
-    for entry in index.external_secrets() {
+    for entry in index.external_secrets().filter(ours) {
         let Some((is_ready, _)) = entry.memory.reported.ready else { continue };
         let key = &entry.object.key;
         for (status, value) in [(ConditionStatus::True, is_ready), (ConditionStatus::False, !is_ready)] {
@@ -61,19 +68,19 @@ fn external_secrets(index: &Index, out: &mut String) {
 }
 
 /// When each ExternalSecret last succeeded, and after how long that should happen again, so that an alert can tell what is
-/// stale from what is slow. One that another operator works on has no interval of ours.
-fn refreshes(index: &Index, out: &mut String) {
+/// stale from what is slow.
+fn refreshes(index: &Index, ours: impl Fn(&&Entry) -> bool, out: &mut String) {
     let (now, wall) = (Instant::now(), Timestamp::now().as_second());
     let name = "external_secrets_last_success_timestamp_seconds";
     write_header(out, name, "gauge", "When the last sync that succeeded had read what it needed");
-    for entry in index.external_secrets() {
+    for entry in index.external_secrets().filter(&ours) {
         let Some(at) = last_success(&entry.memory, now, wall) else { continue };
         let key = &entry.object.key;
         write_sample(out, name, &[("name", &key.name), ("namespace", &key.namespace)], at);
     }
     let name = "external_secrets_refresh_interval_seconds";
     write_header(out, name, "gauge", "spec.refreshInterval, where the clock alone decides on a refresh");
-    for entry in index.external_secrets().filter(|entry| !entry.memory.yielded) {
+    for entry in index.external_secrets().filter(&ours) {
         let Some(interval) = entry.interval else { continue };
         let key = &entry.object.key;
         write_sample(out, name, &[("name", &key.name), ("namespace", &key.namespace)], interval);

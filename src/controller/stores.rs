@@ -68,10 +68,7 @@ impl Stores {
 
     /// Whether another operator is in charge of the store.
     pub fn is_foreign(&self, store: &StoreKey) -> bool {
-        let index = self.index.lock();
-        let spec = index.store(store).and_then(|entry| entry.spec.as_ref().as_ref().ok());
-        let class = spec.and_then(|spec| spec.controller.as_deref()).filter(|class| !class.is_empty());
-        class.is_some_and(|class| class != self.class)
+        self.index.lock().store(store).is_some_and(|store| !store.is_of_class(&self.class))
     }
 
     /// The store as ExternalSecrets of `namespace` use it, opened where it is not yet. Sends nothing to Vault.

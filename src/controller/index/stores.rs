@@ -48,6 +48,12 @@ pub struct Checked {
 }
 
 impl StoreEntry {
+    /// Whether an operator of this class is in charge of it.
+    pub fn is_of_class(&self, class: &str) -> bool {
+        let own = self.spec.as_ref().as_ref().ok().and_then(|spec| spec.controller.as_deref()).unwrap_or_default();
+        own.is_empty() || own == class
+    }
+
     /// What a watch delivers of a store.
     pub fn new(metadata: &ObjectMeta, spec: Option<&str>, status: Option<&str>) -> Self {
         let finalizers = metadata.finalizers.as_deref().unwrap_or_default();
