@@ -230,6 +230,28 @@ async fn a_wrong_start_is_told_in_plain_words() -> Result {
     Ok(())
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn the_log_level_changes_while_it_runs() -> Result {
+    let (place, operator) = Place::with_operator("loglevel").await?;
+    place.write("db", json!({"password": "s3cret"})).await?;
+    assert_eq!(operator.get("/loglevel").await?, (200, "debug\n".to_owned()));
+    assert_eq!(operator.put_log_level("error").await?, (200, "error\n".to_owned()));
+    place.apply_external(place.external("quiet", &[("password", "db#password")])).await?;
+    place.ready("quiet").await?;
+    let (status, told) = operator.put_log_level("loud").await?;
+    assert_eq!((status, told.as_str()), (400, "\"loud\" is no log level; send debug, info, warn or error\n"));
+    assert_eq!(operator.put_log_level(&"x".repeat(1000)).await?.0, 413);
+    assert_eq!(operator.put_log_level("Debug\n").await?, (200, "debug\n".to_owned()));
+    place.apply_external(place.external("loud", &[("password", "db#password")])).await?;
+    place.ready("loud").await?;
+    let created =
+        |name: &str| operator.lines().iter().any(|line| line["message"] == "secret created" && line["name"] == name);
+    wait_until("its Secret in the log", SOON, async || if created("loud") { Ok(()) } else { Err(operator.log()) })
+        .await?;
+    assert!(!created("quiet"), "{}", operator.log());
+    Ok(())
+}
+
 #[test]
 fn it_says_what_it_is() -> Result {
     let help = String::from_utf8(binary(&["run", "--help"]).output()?.stdout)?;

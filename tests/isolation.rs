@@ -191,6 +191,8 @@ async fn a_throttling_server_is_waited_for() -> Result {
     place.apply_external(place.external("db", &[("password", "db#password")]).every("1s")).await?;
     place.holds("db", &[("password", "s3cret")]).await?;
     assert!(begun.elapsed() >= Duration::from_secs(2), "Retry-After is heeded: {:?}", begun.elapsed());
+    // The event comes after the Secret, and before the status.
+    place.ready("db").await?;
     let events: Vec<_> = place.events("db").await?.into_iter().map(|(_, reason, _)| reason).collect();
     assert_eq!(events, ["Created"]);
 

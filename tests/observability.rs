@@ -112,6 +112,14 @@ async fn scraped() -> Result<Scrape> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn everything_that_is_asked_for_is_exported() -> Result {
     let scrape = scraped().await?;
+    let (_, table) = include_str!("../docs/observability.md").split_once("\n## Metrics\n").expect("the table");
+    let table = table.split("\n## ").next().unwrap().lines();
+    let told: std::collections::BTreeSet<_> =
+        table.filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
+    let base = |name| ["_bucket", "_sum", "_count"].iter().fold(name, |name: &str, end| name.trim_end_matches(end));
+    let exported =
+        scrape.iter().map(|(name, metric)| if metric.kind == "histogram" { base(name) } else { name.as_str() });
+    assert_eq!(told, exported.collect());
     let queries = queries_of_the_dashboard()?;
     assert!(queries.len() > 20, "{queries:?}");
     for (title, query, legend) in &queries {

@@ -6,7 +6,7 @@ use crate::controller::Controller;
 use crate::controller::settings::Settings;
 use crate::lease::Lost;
 use crate::lease::claim::TermsError;
-use crate::telemetry::logs::{self, Format, Level};
+use crate::telemetry::logs::{self, Format, Level, LevelSwitch};
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::readiness::Readiness;
 use crate::telemetry::server::{self, ListenAddress, ListenError};
@@ -86,20 +86,20 @@ pub enum RunError {
 
 /// Runs the operator until SIGTERM or Ctrl-C.
 pub fn execute(args: Args) -> Result<(), RunError> {
-    logs::init(args.loglevel, args.log_format);
+    let switch = logs::init(args.loglevel, args.log_format);
     // kube and reqwest share one TLS implementation; a provider that is set already is the same one.
     let _ = rustls::crypto::ring::default_provider().install_default();
     // One thread: what is waited for is the network, and handing work from thread to thread was a third of the processor
     // time. What computes, the templates, runs on threads of its own.
     let runtime =
         tokio::runtime::Builder::new_current_thread().max_blocking_threads(BLOCKING_THREADS).enable_all().build()?;
-    let ended = runtime.block_on(run(args));
+    let ended = runtime.block_on(run(args, switch));
     // A template that still computes is not waited for.
     runtime.shutdown_background();
     ended
 }
 
-async fn run(args: Args) -> Result<(), RunError> {
+async fn run(args: Args, switch: LevelSwitch) -> Result<(), RunError> {
     let stop = CancellationToken::new();
     stop_on_signals(stop.clone())?;
     let mut config = Config::infer().await?;
@@ -113,7 +113,7 @@ async fn run(args: Args) -> Result<(), RunError> {
     let readiness = Readiness::default();
     tracing::info!(version = env!("CARGO_PKG_VERSION"), namespace = args.namespace, "starting");
     let serving = CancellationToken::new();
-    let live = tokio::spawn(server::serve("health", live, server::health(readiness.clone()), serving.clone()));
+    let live = tokio::spawn(server::serve("health", live, server::health(readiness.clone(), switch), serving.clone()));
     let metrics = server::metrics(controller.render_metrics());
     let metrics = tokio::spawn(server::serve("metrics", metrics_listener, metrics, serving.clone()));
     match election {

@@ -1,6 +1,8 @@
 //! Log lines: JSON for machines, text for a terminal.
 
+use parking_lot::Mutex;
 use std::io::IsTerminal;
+use std::sync::Arc;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::Directive;
 
@@ -32,7 +34,8 @@ pub enum Level {
 }
 
 impl Level {
-    fn as_str(self) -> &'static str {
+    /// The level's name.
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Debug => "debug",
             Self::Info => "info",
@@ -42,20 +45,52 @@ impl Level {
     }
 }
 
+/// Changes how much is logged. Cheap to clone.
+#[derive(Clone)]
+pub struct LevelSwitch {
+    level: Arc<Mutex<Level>>,
+    reload: Arc<dyn Fn(EnvFilter) + Send + Sync>,
+}
+
+impl LevelSwitch {
+    fn new(level: Level, reload: impl Fn(EnvFilter) + Send + Sync + 'static) -> Self {
+        Self { level: Arc::new(Mutex::new(level)), reload: Arc::new(reload) }
+    }
+
+    /// What is logged now.
+    pub fn level(&self) -> Level {
+        *self.level.lock()
+    }
+
+    /// From now on this much is logged.
+    pub fn set(&self, level: Level) {
+        let mut now = self.level.lock();
+        *now = level;
+        (self.reload)(filter(level));
+    }
+}
+
 /// Starts logging to standard output. Called once, first thing; a second call changes nothing.
-pub fn init(level: Level, format: Format) {
+pub fn init(level: Level, format: Format) -> LevelSwitch {
     let json = match format {
         Format::Json => true,
         Format::Text => false,
         Format::Auto => !std::io::stdout().is_terminal(),
     };
     let builder = tracing_subscriber::fmt().with_env_filter(filter(level)).with_target(level == Level::Debug);
-    // A logger that was set before, as by a test, stays.
-    let _ = if json {
-        builder.json().flatten_event(true).with_current_span(true).with_span_list(false).try_init()
+    // A logger that was set before, as by a test, stays; and a filter is gone only with its logger.
+    if json {
+        let builder = builder.json().flatten_event(true).with_current_span(true).with_span_list(false);
+        let builder = builder.with_filter_reloading();
+        let handle = builder.reload_handle();
+        let _ = builder.try_init();
+        LevelSwitch::new(level, move |filter| drop(handle.reload(filter)))
     } else {
-        builder.with_ansi(std::io::stdout().is_terminal()).try_init()
-    };
+        let builder = builder.with_ansi(std::io::stdout().is_terminal()).with_filter_reloading();
+        let handle = builder.reload_handle();
+        let _ = builder.try_init();
+        LevelSwitch::new(level, move |filter| drop(handle.reload(filter)))
+    }
 }
 
 /// Our own events at the level asked for, libraries' from `warn` on. kube's client is silent: where a body can't be

@@ -1,5 +1,7 @@
 //! The two HTTP servers: health for the kubelet, metrics for Prometheus.
 
+use crate::telemetry::loglevel;
+use crate::telemetry::logs::LevelSwitch;
 use crate::telemetry::readiness::Readiness;
 use axum::Router;
 use axum::http::{StatusCode, header};
@@ -80,7 +82,8 @@ impl ListenAddress {
 }
 
 /// `/healthz`: the process runs. `/readyz`: it has seen every object once; until then the answer names what it waits for.
-pub fn health(readiness: Readiness) -> Router {
+/// `/loglevel`, from inside of the pod: what is logged.
+pub fn health(readiness: Readiness, switch: LevelSwitch) -> Router {
     let ready = move || {
         let waiting = readiness.waiting_for();
         async move {
@@ -91,7 +94,10 @@ pub fn health(readiness: Readiness) -> Router {
             }
         }
     };
-    Router::new().route("/healthz", get(|| async { "ok\n" })).route("/readyz", get(ready))
+    Router::new()
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready))
+        .merge(loglevel::routes(switch))
 }
 
 /// `/metrics`, in Prometheus' text format, as `render` gives it.
@@ -106,6 +112,7 @@ pub async fn serve(what: &'static str, listener: Option<TcpListener>, router: Ro
     if let Ok(address) = listener.local_addr() {
         tracing::info!(%address, "serving {what}");
     }
+    let router = router.into_make_service_with_connect_info::<SocketAddr>();
     if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await {
         tracing::error!(%error, "an HTTP server of the operator ended");
     }

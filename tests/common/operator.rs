@@ -88,6 +88,14 @@ impl Operator {
         Ok((answer.status().as_u16(), answer.text().await?))
     }
 
+    /// Status and body of a PUT to `/loglevel`.
+    pub async fn put_log_level(&self, level: &str) -> Result<(u16, String)> {
+        let url = format!("http://{}/loglevel", self.health);
+        let client = reqwest::Client::builder().no_proxy().build()?;
+        let answer = client.put(url).body(level.to_owned()).send().await?;
+        Ok((answer.status().as_u16(), answer.text().await?))
+    }
+
     /// All it has written so far, of both streams.
     pub fn log(&self) -> String {
         self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
