@@ -5,16 +5,15 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
 mod common;
-#[path = "flux/crds.rs"]
-mod crds;
 
+use common::foreign;
+use common::helm::{Helm, folder as chart, of_kind};
 use common::kstatus::{Kstatus, kstatus};
 use common::kustomize::{built, documents, in_repository, sorted};
 use common::{HEALED, Operator, Place, Result, SOON, data_of};
 use serde_json::{Value, json};
 use std::path::PathBuf;
-use std::process::Command;
-use testbed::{Binaries, Guard, Kv, KvVersion, Method, Stack, wait_until};
+use testbed::{Guard, Kv, KvVersion, Method, Stack, wait_until};
 
 /// In the order in which they depend on each other.
 const FOLDERS: [&str; 4] = ["cluster", "operator", "stores", "secrets"];
@@ -71,8 +70,7 @@ fn flux_kustomizations_name_what_is_there() -> Result {
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn the_chart_takes_the_values() -> Result {
     let (release, source, home) = (one("operator", "HelmRelease"), one("operator", "OCIRepository"), Guard::new()?);
-    let chart = in_repository("deploy/helm/external-secrets-rs");
-    let about: Value = serde_saphyr::from_str(&std::fs::read_to_string(chart.join("Chart.yaml"))?)?;
+    let about: Value = serde_saphyr::from_str(&std::fs::read_to_string(chart().join("Chart.yaml"))?)?;
     let url = source["spec"]["url"].as_str().unwrap();
     assert!(url.starts_with("oci://") && url.ends_with(about["name"].as_str().unwrap()), "{url}");
     let line = source["spec"]["ref"]["semver"].as_str().unwrap().trim_end_matches('x');
@@ -80,15 +78,8 @@ async fn the_chart_takes_the_values() -> Result {
 
     let values = home.dir().join("values.json");
     std::fs::write(&values, release["spec"]["values"].to_string())?;
-    let mut helm = Command::new(Binaries::helm(&home).await?);
-    for name in ["HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME"] {
-        helm.env(name, home.dir().join("helm"));
-    }
-    helm.args(["template", "external-secrets"]).arg(chart).arg("--values").arg(values);
-    let output = helm.args(["--namespace", "external-secrets"]).output()?;
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let rendered = serde_saphyr::from_multiple::<Value>(&String::from_utf8(output.stdout)?)?;
-    let deployment = rendered.iter().find(|one| one["kind"] == "Deployment").expect("a Deployment");
+    let rendered = Helm::new().await?.template(&["--values", &values.to_string_lossy()])?;
+    let deployment = of_kind(&rendered, "Deployment");
     assert_eq!(deployment["spec"]["replicas"], 2);
     let image = deployment["spec"]["template"]["spec"]["containers"][0]["image"].as_str().unwrap();
     assert!(image.starts_with("ghcr.io/your-org/external-secrets-rs:"), "{image}");
@@ -99,7 +90,7 @@ async fn the_chart_takes_the_values() -> Result {
 async fn flux_takes_its_objects() -> Result {
     let stack = Stack::from_env()?;
     let kube = stack.kube();
-    crds::install(kube).await?;
+    foreign::install(kube, &foreign::FLUX).await?;
     let objects: Vec<Value> = [documents(&folder("cluster"))?, documents(&folder("operator"))?].concat();
     for namespace in ["flux-system", "external-secrets"] {
         let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}});
@@ -107,7 +98,7 @@ async fn flux_takes_its_objects() -> Result {
     }
     let mut checked = 0;
     for mut object in objects.into_iter().filter(|object| object["kind"] != "Namespace") {
-        let path = crds::strict_dry_run(&object);
+        let path = strict_dry_run(&object);
         kube.request(Method::POST, &path, Some(object.clone())).await?;
         // It does look: a field that the kind lacks is refused.
         object["spec"]["noSuchField"] = json!(true);
@@ -117,6 +108,19 @@ async fn flux_takes_its_objects() -> Result {
     }
     assert_eq!(checked, 5);
     Ok(())
+}
+
+/// Where an object is posted to be judged, and not kept.
+fn strict_dry_run(object: &Value) -> String {
+    let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+    let plural = match text("/kind") {
+        "OCIRepository" => "ocirepositories",
+        "HelmRelease" => "helmreleases",
+        "Kustomization" => "kustomizations",
+        kind => panic!("no such kind in the test: {kind}"),
+    };
+    let (version, namespace) = (text("/apiVersion"), text("/metadata/namespace"));
+    format!("/apis/{version}/namespaces/{namespace}/{plural}?dryRun=All&fieldValidation=Strict")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]

@@ -6,6 +6,8 @@
 pub mod crds;
 pub mod doc;
 pub mod eso;
+pub mod foreign;
+pub mod helm;
 pub mod kstatus;
 pub mod kustomize;
 pub mod objects;

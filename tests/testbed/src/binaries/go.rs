@@ -55,6 +55,10 @@ fn linker_flags(version: &str) -> String {
             flags.push_str(&format!(" -X {package}.{variable}={value}"));
         }
     }
+    // What the small tools print of themselves.
+    for variable in ["main.version", "github.com/rhysd/actionlint.version"] {
+        flags.push_str(&format!(" -X {variable}={}", version.trim_start_matches('v')));
+    }
     // Helm's own; a linker passes over what a program doesn't have. Without a Kubernetes version, templates see v1.20.
     flags.push_str(&format!(" -X helm.sh/helm/v3/internal/version.version={version}"));
     for package in ["chartutil", "lint/rules"] {

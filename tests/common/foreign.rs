@@ -1,35 +1,57 @@
-//! Flux's CRDs, out of the Go modules of its controllers: nothing of theirs is kept in this repository.
+//! CRDs of others, out of the Go modules of their controllers: nothing of theirs is kept in this repository.
 
-use crate::common::{Result, SOON};
+use super::{Result, SOON};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use testbed::{Guard, Kube, Method, wait_until};
 
-/// Module, its sum as in go.sum, and the CRD. The newest whose go.mod the Go that the tests need can read.
-const CRDS: [(&str, &str, &str); 3] = [
-    (
-        "github.com/fluxcd/source-controller@v1.9.6",
-        "h1:nG534/bI6nVpyHra7ONAk6xDB3xPsVT+EOLHZHXPrrc=",
-        "source.toolkit.fluxcd.io_ocirepositories.yaml",
-    ),
-    (
-        "github.com/fluxcd/kustomize-controller@v1.9.6",
-        "h1:XB+G3A0mky0j5uVHZWv4oSlS2RvZBoNIUhstIvY0JKE=",
-        "kustomize.toolkit.fluxcd.io_kustomizations.yaml",
-    ),
-    (
-        "github.com/fluxcd/helm-controller@v1.4.0",
-        "h1:rkm8rmB6Na7eNc4pJOnvtXEaJ19iKluRtayHKjBxcUM=",
-        "helm.toolkit.fluxcd.io_helmreleases.yaml",
-    ),
+/// Where a CRD is: the newest whose go.mod the Go that the tests need can read.
+pub struct Crd {
+    module: &'static str,
+    /// The module's, as in go.sum.
+    sum: &'static str,
+    file: &'static str,
+}
+
+/// The kinds of `deploy/flux`.
+pub const FLUX: [Crd; 3] = [
+    Crd {
+        module: "github.com/fluxcd/source-controller@v1.9.6",
+        sum: "h1:nG534/bI6nVpyHra7ONAk6xDB3xPsVT+EOLHZHXPrrc=",
+        file: "config/crd/bases/source.toolkit.fluxcd.io_ocirepositories.yaml",
+    },
+    Crd {
+        module: "github.com/fluxcd/kustomize-controller@v1.9.6",
+        sum: "h1:XB+G3A0mky0j5uVHZWv4oSlS2RvZBoNIUhstIvY0JKE=",
+        file: "config/crd/bases/kustomize.toolkit.fluxcd.io_kustomizations.yaml",
+    },
+    Crd {
+        module: "github.com/fluxcd/helm-controller@v1.4.0",
+        sum: "h1:rkm8rmB6Na7eNc4pJOnvtXEaJ19iKluRtayHKjBxcUM=",
+        file: "config/crd/bases/helm.toolkit.fluxcd.io_helmreleases.yaml",
+    },
 ];
 
+/// The kinds of the Prometheus operator that the chart and `deploy/observability` have.
+pub const MONITORING: [Crd; 2] = [
+    monitoring("example/prometheus-operator-crd/monitoring.coreos.com_servicemonitors.yaml"),
+    monitoring("example/prometheus-operator-crd/monitoring.coreos.com_prometheusrules.yaml"),
+];
+
+const fn monitoring(file: &'static str) -> Crd {
+    Crd {
+        module: "github.com/prometheus-operator/prometheus-operator@v0.92.0",
+        sum: "h1:tAbsod3+9sQsxDeAvLP27dAe9terToht5M+YdDwLGP0=",
+        file,
+    }
+}
+
 /// Installs them, and waits until the API server serves the kinds.
-pub async fn install(kube: &Kube) -> Result {
+pub async fn install(kube: &Kube, crds: &[Crd]) -> Result {
     let guard = Guard::new()?;
-    for (module, sum, file) in CRDS {
-        let text = std::fs::read_to_string(download(module, sum, guard.dir())?.join("config/crd/bases").join(file))?;
+    for Crd { module, sum, file } in crds {
+        let text = std::fs::read_to_string(download(module, sum, guard.dir())?.join(file))?;
         for crd in kube.apply(&text, "default").await? {
             served(kube, &crd).await?;
         }
@@ -64,17 +86,4 @@ fn download(module: &str, sum: &str, dir: &Path) -> Result<PathBuf> {
         (Some(_), false) => Err(format!("{module} has the sum {}, not {sum}", told["Sum"]).into()),
         (None, _) => Err(format!("go mod download {module}: {}", told["Error"]).into()),
     }
-}
-
-/// Where an object is posted to be judged, and not kept.
-pub fn strict_dry_run(object: &Value) -> String {
-    let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
-    let plural = match text("/kind") {
-        "OCIRepository" => "ocirepositories",
-        "HelmRelease" => "helmreleases",
-        "Kustomization" => "kustomizations",
-        kind => panic!("no such kind in the test: {kind}"),
-    };
-    let (version, namespace) = (text("/apiVersion"), text("/metadata/namespace"));
-    format!("/apis/{version}/namespaces/{namespace}/{plural}?dryRun=All&fieldValidation=Strict")
 }
