@@ -1,7 +1,7 @@
 # Every target calls cargo, which does all set-up. Needed: Rust, Go, Python 3 and make.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench lint crds install-yaml
+.PHONY: help demo test bench lint crds install-yaml chart-docs
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,3 +27,6 @@ crds: ## Write crds/ from the types in src/api
 
 install-yaml: crds ## Write deploy/install.yaml from crds/ and deploy/manifests
 	WRITE_INSTALL=1 cargo test --quiet --test install_yaml the_file
+
+chart-docs: ## Write the chart's README.md from values.yaml, and its copies of deploy/observability
+	WRITE_CHART_DOCS=1 cargo test --quiet --test helm the_chart_has

@@ -1,6 +1,6 @@
 //! An installation from its first day to its last.
 
-use super::{Helm, NAME, chart, folder, of_kind};
+use crate::common::helm::{Helm, NAME, chart, folder, of_kind};
 use crate::common::{Operator, Result, SOON};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;

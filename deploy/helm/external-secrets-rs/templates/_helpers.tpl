@@ -28,6 +28,9 @@
 {{- if .Values.serviceAccount.create }}
 {{- default (include "external-secrets-rs.fullname" .) .Values.serviceAccount.name }}
 {{- else }}
+{{- if and .Values.rbac.create (not .Values.serviceAccount.name) }}
+{{- fail "serviceAccount.create is false and serviceAccount.name is empty: the account `default`, which other pods run as, would get the operator's rights; set serviceAccount.name" }}
+{{- end }}
 {{- default "default" .Values.serviceAccount.name }}
 {{- end }}
 {{- end }}
@@ -38,29 +41,49 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end }}
 
 {{- define "external-secrets-rs.labels" -}}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
-{{ include "external-secrets-rs.selectorLabels" . }}
-app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-app.kubernetes.io/managed-by: {{ .Release.Service }}
-{{- with .Values.commonLabels }}
-{{ toYaml . }}
+{{- include "external-secrets-rs.labelsWith" (list .) }}
 {{- end }}
+
+{{- /* All labels of an object: (list $ more…). A later map replaces a key of an earlier one, so that none is there twice, and nobody
+replaces those that selectors look for. */}}
+{{- define "external-secrets-rs.labelsWith" -}}
+{{- $top := first . }}
+{{- $chart := printf "%s-%s" $top.Chart.Name $top.Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
+{{- $labels := dict "helm.sh/chart" $chart "app.kubernetes.io/version" $top.Chart.AppVersion "app.kubernetes.io/managed-by" $top.Release.Service }}
+{{- $selected := include "external-secrets-rs.selectorLabels" $top | fromYaml }}
+{{- range concat (list $top.Values.commonLabels) (rest .) (list $selected) }}
+{{- range $key, $value := . }}{{ $_ := set $labels $key $value }}{{ end }}
+{{- end }}
+{{- toYaml $labels }}
 {{- end }}
 
 {{- define "external-secrets-rs.image" -}}
-{{- if hasSuffix "/external-secrets/external-secrets" .Values.image.repository }}
+{{- if eq (base .Values.image.repository) "external-secrets" }}
 {{- fail "image.repository names the image of External Secrets Operator, which has other flags: take it out of your values, or name an image of external-secrets-rs" }}
 {{- end }}
 {{- if .Values.image.digest }}
 {{- printf "%s@%s" .Values.image.repository .Values.image.digest }}
 {{- else }}
-{{- printf "%s:%v" .Values.image.repository (default .Chart.AppVersion .Values.image.tag) }}
+{{- printf "%s:%s" .Values.image.repository (default .Chart.AppVersion .Values.image.tag) }}
 {{- end }}
 {{- end }}
 
 {{- define "external-secrets-rs.livePort" -}}
 {{- $port := .Values.livenessProbe.spec.httpGet.port }}
-{{- if kindIs "string" $port }}{{ .Values.livenessProbe.spec.port }}{{ else }}{{ $port }}{{ end }}
+{{- if kindIs "string" $port }}{{ $port = .Values.livenessProbe.spec.port }}{{ end }}
+{{- $other := .Values.readinessProbe.spec.httpGet.port }}
+{{- if not (or (kindIs "string" $other) (eq (int $other) (int $port))) }}
+{{- fail (printf "readinessProbe.spec.httpGet.port is %d, and the health server listens on %d: set livenessProbe.spec.port, which is for both probes" (int $other) (int $port)) }}
+{{- end }}
+{{- if eq (int $port) (int .Values.metrics.listen.port) }}
+{{- fail (printf "metrics.listen.port and livenessProbe.spec.port are both %d" (int $port)) }}
+{{- end }}
+{{- $port }}
+{{- end }}
+
+{{- define "external-secrets-rs.liveAddress" -}}
+{{- $address := .Values.livenessProbe.spec.address }}
+{{- if eq $address "::" }}[::]{{ else }}{{ $address }}{{ end }}
 {{- end }}
 
 {{- /* Without leader election a second replica would work against the first. */}}
@@ -69,6 +92,16 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- fail (printf "replicaCount is %d, and leaderElect is false: the replicas would work against each other; set leaderElect to true" (int .Values.replicaCount)) }}
 {{- end }}
 {{- .Values.replicaCount }}
+{{- end }}
+
+{{- /* What External Secrets Operator's users may have switched off to keep tenants apart is refused, not passed over. */}}
+{{- define "external-secrets-rs.refuseWideScope" -}}
+{{- if eq (toString .Values.processClusterStore) "false" }}
+{{- fail "processClusterStore is false, but this operator processes ClusterSecretStores wherever it looks at all namespaces: set scopedNamespace or scopedRBAC, or take processClusterStore out of your values" }}
+{{- end }}
+{{- if eq (toString .Values.processSecretStore) "false" }}
+{{- fail "processSecretStore is false, but this operator always processes SecretStores: take processSecretStore out of your values" }}
+{{- end }}
 {{- end }}
 
 {{- define "external-secrets-rs.leaseName" -}}
@@ -103,12 +136,17 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 - --loglevel={{ .Values.log.level }}
 - --metrics-addr=:{{ .Values.metrics.listen.port }}
-- --live-addr={{ .Values.livenessProbe.spec.address }}:{{ include "external-secrets-rs.livePort" . }}
+- --live-addr={{ include "external-secrets-rs.liveAddress" . }}:{{ include "external-secrets-rs.livePort" . }}
+{{- $owners := .Files.Get "files/flags.yaml" | fromYaml }}
+{{- $ignored := .Files.Get "files/ignored-values.yaml" | fromYaml }}
 {{- range $flag, $value := .Values.extraArgs }}
-{{- if or (kindIs "invalid" $value) (eq (toString $value) "") }}
+{{- if hasKey $owners $flag }}
+{{- fail (printf "extraArgs.%s is set by the chart: set %s instead" $flag (get $owners $flag)) }}
+{{- else if hasKey $ignored (printf "extraArgs.%s" $flag) }}
+{{- else if or (kindIs "invalid" $value) (eq (toString $value) "") }}
 - --{{ $flag }}
 {{- else }}
-- {{ printf "--%s=%v" $flag $value | quote }}
+- {{ printf "--%s=%s" $flag (kindIs "string" $value | ternary $value (toJson $value)) | quote }}
 {{- end }}
 {{- end }}
 {{- end }}

@@ -8,27 +8,27 @@
 {{- end }}
 {{- end }}
 
+{{- /* The pod's spec; a field of podSpecExtra replaces the same field. */}}
 {{- define "external-secrets-rs.podSpec" -}}
+{{- $spec := include "external-secrets-rs.ownPodSpec" . | fromYaml }}
+{{- range $field, $value := .Values.podSpecExtra }}{{ $_ := set $spec $field $value }}{{ end }}
+{{- toYaml $spec }}
+{{- end }}
+
+{{- define "external-secrets-rs.ownPodSpec" -}}
 serviceAccountName: {{ include "external-secrets-rs.serviceAccountName" . }}
 automountServiceAccountToken: {{ .Values.serviceAccount.automount }}
-# Syncs under way get 20 s to end, and 5 s are for revoking the Vault tokens.
-terminationGracePeriodSeconds: 30
+terminationGracePeriodSeconds: {{ .Values.terminationGracePeriodSeconds }}
 hostNetwork: {{ .Values.hostNetwork }}
-{{- range list "imagePullSecrets" "nodeSelector" "tolerations" "affinity" "topologySpreadConstraints" "hostAliases" }}
-{{- include "external-secrets-rs.ownOrGlobal" (list $ .) }}
-{{- end }}
-{{- range $name := list "priorityClassName" "runtimeClassName" "schedulerName" "dnsPolicy" }}
-{{- with get $.Values $name }}
-{{ $name }}: {{ . }}
-{{- end }}
+{{- include "external-secrets-rs.placement" . }}
+{{- include "external-secrets-rs.spread" . }}
+{{- include "external-secrets-rs.ownOrGlobal" (list . "hostAliases") }}
+{{- with (and .Values.hostNetwork (eq .Values.dnsPolicy "ClusterFirst")) | ternary "ClusterFirstWithHostNet" .Values.dnsPolicy }}
+dnsPolicy: {{ . }}
 {{- end }}
 {{- with .Values.dnsConfig }}
 dnsConfig:
   {{- toYaml . | nindent 2 }}
-{{- end }}
-{{- if .Values.podSecurityContext.enabled }}
-securityContext:
-  {{- omit .Values.podSecurityContext "enabled" | toYaml | nindent 2 }}
 {{- end }}
 {{- with .Values.extraInitContainers }}
 initContainers:
@@ -43,8 +43,36 @@ containers:
 volumes:
   {{- toYaml . | nindent 2 }}
 {{- end }}
-{{- with .Values.podSpecExtra }}
-{{ toYaml . }}
+{{- end }}
+
+{{- /* Where a pod may run and as whom: the operator's, and that of `helm test`. */}}
+{{- define "external-secrets-rs.placement" -}}
+{{- range list "imagePullSecrets" "nodeSelector" "tolerations" "affinity" }}
+{{- include "external-secrets-rs.ownOrGlobal" (list $ .) }}
+{{- end }}
+{{- range $name := list "priorityClassName" "runtimeClassName" "schedulerName" }}
+{{- with get $.Values $name }}
+{{ $name }}: {{ . }}
+{{- end }}
+{{- end }}
+{{- if .Values.podSecurityContext.enabled }}
+securityContext:
+  {{- omit .Values.podSecurityContext "enabled" | toYaml | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{- /* Replicas on one node fall with it, so several are spread where that is possible. */}}
+{{- define "external-secrets-rs.spread" -}}
+{{- if or .Values.topologySpreadConstraints .Values.global.topologySpreadConstraints }}
+{{- include "external-secrets-rs.ownOrGlobal" (list . "topologySpreadConstraints") }}
+{{- else if gt (int .Values.replicaCount) 1 }}
+topologySpreadConstraints:
+  - maxSkew: 1
+    topologyKey: kubernetes.io/hostname
+    whenUnsatisfiable: ScheduleAnyway
+    labelSelector:
+      matchLabels:
+        {{- include "external-secrets-rs.selectorLabels" . | nindent 8 }}
 {{- end }}
 {{- end }}
 
