@@ -15,8 +15,15 @@ const MARK: &str = "<!-- commands: ";
 
 /// Markdown for users, by its path in the repository.
 fn documents() -> Result<Vec<(String, String)>> {
-    let mut names: Vec<String> =
-        ["README.md", "CHANGELOG.md", "SECURITY.md", "deploy/flux/README.md"].map(str::to_owned).into();
+    let mut names: Vec<String> = [
+        "README.md",
+        "CHANGELOG.md",
+        "SECURITY.md",
+        "deploy/flux/README.md",
+        "deploy/helm/external-secrets-rs/README.md",
+    ]
+    .map(str::to_owned)
+    .into();
     for file in std::fs::read_dir(in_repository("docs"))? {
         let name = file?.file_name().to_string_lossy().into_owned();
         if name.ends_with(".md") {

@@ -14,7 +14,7 @@ mod values;
 
 use common::Result;
 use common::helm::{Helm, NAME, chart, folder, of_kind};
-use common::kustomize::in_repository;
+use common::kustomize::{documents, in_repository};
 use serde_json::Value;
 
 #[tokio::test]
@@ -22,10 +22,19 @@ async fn lints_and_renders_the_repositorys_objects() -> Result {
     let helm = Helm::new().await?;
     helm.run(&["lint", "--strict", &chart()])?;
     let rendered = helm.template(&[])?;
-    let manifests = in_repository("deploy/manifests/rbac.yaml");
-    let manifests = serde_saphyr::from_multiple::<Value>(&std::fs::read_to_string(manifests)?)?;
+    let manifests = documents(&in_repository("deploy/manifests"))?;
     let role = rendered.iter().find(|one| one["kind"] == "ClusterRole" && one["metadata"]["name"] == NAME);
     assert_eq!(role.expect("the operator's role")["rules"], of_kind(&manifests, "ClusterRole")["rules"]);
+    let pod =
+        |objects: &[Value], field: &str| of_kind(objects, "Deployment")["spec"]["template"]["spec"][field].clone();
+    for field in ["terminationGracePeriodSeconds", "securityContext", "automountServiceAccountToken"] {
+        assert_eq!(pod(&rendered, field), pod(&manifests, field), "{field}");
+    }
+    for field in ["resources", "imagePullPolicy", "env"] {
+        assert_eq!(pod(&rendered, "containers")[0][field], pod(&manifests, "containers")[0][field], "{field}");
+    }
+    let spread = |objects: &[Value]| pod(objects, "topologySpreadConstraints")[0]["whenUnsatisfiable"].clone();
+    assert_eq!(spread(&rendered), spread(&manifests));
     let crds: Vec<_> = rendered.iter().filter(|one| one["kind"] == "CustomResourceDefinition").collect();
     assert_eq!(crds.len(), 3);
     for crd in crds {

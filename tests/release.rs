@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
-use testbed::Guard;
+use testbed::{Binaries, Guard, Tool};
 
 const PACKAGE: &str = "external-secrets-rs";
 
@@ -84,6 +84,27 @@ fn actions_are_pinned_to_commits_and_name_their_version() -> Result {
             assert!(version.split('.').count() == 3, "{used}");
         }
     }
+    Ok(())
+}
+
+/// Keys, types and expressions. Without shellcheck, which some machines have and others lack.
+#[tokio::test]
+async fn actionlint_finds_nothing_in_the_workflows() -> Result {
+    let guard = Guard::new()?;
+    let program = Binaries::tool(&guard, Tool::Actionlint).await?;
+    let lint = |folder: &Path| -> Result<String> {
+        let files = std::fs::read_dir(folder)?.map(|file| Ok(file?.path())).collect::<Result<Vec<_>>>()?;
+        let mut actionlint = Command::new(&program);
+        let output = actionlint.args(["-shellcheck=", "-pyflakes=", "-no-color", "-oneline"]).args(files).output()?;
+        assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+        Ok(String::from_utf8(output.stdout)?)
+    };
+    assert_eq!(lint(&in_repository(".github/workflows"))?, "");
+    let wrong = guard.dir().join("wrong");
+    std::fs::create_dir(&wrong)?;
+    let (text, _) = workflows()?.remove(0);
+    std::fs::write(wrong.join("wrong.yml"), text.replace("timeout-minutes:", "timeout-minuets:"))?;
+    assert!(lint(&wrong)?.contains("timeout-minuets"), "a key that there is not");
     Ok(())
 }
 

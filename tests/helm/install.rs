@@ -59,6 +59,11 @@ fn tells_what_is_ignored(helm: &Helm) -> Result {
     for (path, why) in &ignored {
         assert!(notes.contains(&format!("  - {path} is ignored: {why}")), "{path}: {notes}");
     }
+    let odd = "leaderElect=false,strategy.type=RollingUpdate,podDisruptionBudget.enabled=true,podDisruptionBudget.minAvailable=1";
+    let notes = helm.run(&["install", NAME, &chart(), "--dry-run=client", "--set", odd])?;
+    for word in ["  - strategy is ignored", "  - podDisruptionBudget.minAvailable is not below replicaCount"] {
+        assert!(notes.contains(word), "{word}: {notes}");
+    }
     let quiet = helm.run(&["install", NAME, &chart(), "--dry-run=client", "--set", "crds.enabled=false"])?;
     assert!(!quiet.contains("To know:") && quiet.contains("rollout status deployment/external-secrets"), "{quiet}");
     Ok(())

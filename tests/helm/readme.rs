@@ -73,14 +73,3 @@ async fn the_package_has_the_readme_and_not_its_template() -> Result {
     }
     Ok(())
 }
-
-#[test]
-fn its_links_lead_somewhere() -> Result {
-    let text = std::fs::read_to_string(folder().join(FILE))?;
-    let links: Vec<&str> = text.split("](").skip(1).filter_map(|rest| rest.split(')').next()).collect();
-    assert!(links.len() > 3, "{links:?}");
-    for link in links {
-        assert!(folder().join(link).exists(), "{link} leads nowhere");
-    }
-    Ok(())
-}

@@ -8,6 +8,7 @@ use std::process::Command;
 
 /// Levels whose keys are Kubernetes' or people's own, each with whose.
 const THEIRS: &[(&str, &str)] = &[
+    ("global", "Helm shares it with every chart of an umbrella chart"),
     ("podSecurityContext.seccompProfile", "Kubernetes'"),
     ("securityContext.capabilities", "Kubernetes'"),
     ("securityContext.seccompProfile", "Kubernetes'"),
@@ -80,6 +81,7 @@ async fn it_refuses_an_unknown_key_at_every_level() -> Result {
         let refused = helm.template(&["--set", &format!("{key}=1")]).expect_err(&key).to_string();
         assert!(refused.contains("noSuchKey"), "{key}: {refused}");
     }
+    helm.template(&["--set", "crds.enabled=false,global.imageRegistry=registry.example.com"])?;
     Ok(())
 }
 
@@ -97,7 +99,6 @@ const REFUSED: &[(&str, &str)] = &[
     ("extraArgs.deletion-break=1", "deletion-break"),
     ("extraArgs.concurrent=1", "set concurrent instead"),
     ("extraArgs.metrics-addr=:1", "set metrics.listen.port instead"),
-    ("global.nodeSelctor.a=b", "nodeSelctor"),
     ("nodeSelector.a=true", "nodeSelector"),
     ("podLabels.a=1", "podLabels"),
     ("dnsPolicy=foo", "dnsPolicy"),

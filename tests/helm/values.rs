@@ -22,7 +22,6 @@ const VALUES: &[(&str, &str)] = &[
     ("namespaceOverride=other", r#""namespace":"other""#),
     ("commonLabels.team=a", r#""team":"a""#),
     ("replicaCount=3", r#""replicas":3"#),
-    ("replicaCount=3", r#""topologyKey":"kubernetes.io/hostname""#),
     ("leaderElect=false", "!leader-election"),
     ("leaderElect=false", r#""strategy":{"type":"Recreate"}"#),
     ("leaderElectionID=mine", "--leader-election-id=mine"),

@@ -61,11 +61,11 @@ securityContext:
 {{- end }}
 {{- end }}
 
-{{- /* Replicas on one node fall with it, so several are spread where that is possible. */}}
+{{- /* Replicas on one node fall with it, so they are spread where that is possible. */}}
 {{- define "external-secrets-rs.spread" -}}
 {{- if or .Values.topologySpreadConstraints .Values.global.topologySpreadConstraints }}
 {{- include "external-secrets-rs.ownOrGlobal" (list . "topologySpreadConstraints") }}
-{{- else if gt (int .Values.replicaCount) 1 }}
+{{- else }}
 topologySpreadConstraints:
   - maxSkew: 1
     topologyKey: kubernetes.io/hostname
