@@ -1,7 +1,7 @@
 //! What each value of the chart does, and that none was forgotten.
 
 use crate::common::Result;
-use crate::common::helm::{Helm, folder};
+use crate::common::helm::{Helm, NAME, chart, folder, of_kind};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -203,7 +203,6 @@ fn check(helm: &Helm, rows: &[(&str, &str)], always: &[&str]) -> Result {
 #[tokio::test]
 async fn a_label_that_is_set_twice_is_there_once() -> Result {
     let helm = Helm::new().await?;
-    let chart = crate::common::helm::chart();
     let everywhere = [
         "commonLabels",
         "podLabels",
@@ -227,12 +226,12 @@ async fn a_label_that_is_set_twice_is_there_once() -> Result {
     ] {
         set.push(format!("{kind}.enabled=true"));
     }
-    let text = helm.run(&["template", crate::common::helm::NAME, &chart, "--set", &set.join(",")])?;
+    let text = helm.run(&["template", NAME, &chart(), "--set", &set.join(",")])?;
     // The parser refuses a key that is there twice.
     let rendered = serde_saphyr::from_multiple::<Value>(&text)?;
     let rendered: Vec<Value> = rendered.into_iter().filter(|document| !document.is_null()).collect();
     assert!(serde_saphyr::from_str::<Value>("{a: 1, a: 2}").is_err(), "it does refuse one");
-    let deployment = crate::common::helm::of_kind(&rendered, "Deployment");
+    let deployment = of_kind(&rendered, "Deployment");
     let labels = &deployment["spec"]["template"]["metadata"]["labels"];
     for (key, value) in deployment["spec"]["selector"]["matchLabels"].as_object().unwrap() {
         assert_eq!(&labels[key], value);
@@ -251,7 +250,7 @@ async fn a_long_name_is_cut() -> Result {
     let wide = "a".repeat(70);
     let set = format!("crds.enabled=false,metrics.service.enabled=true,fullnameOverride={wide},nameOverride={wide}");
     for set in ["crds.enabled=false,metrics.service.enabled=true", &set] {
-        let text = helm.run(&["template", long, &crate::common::helm::chart(), "--set", set])?;
+        let text = helm.run(&["template", long, &chart(), "--set", set])?;
         for object in serde_saphyr::from_multiple::<Value>(&text)?.iter().filter(|one| !one.is_null()) {
             if object["kind"] == "Service" {
                 assert!(object["metadata"]["name"].as_str().unwrap().len() <= 63, "{}", object["metadata"]);
@@ -264,7 +263,7 @@ async fn a_long_name_is_cut() -> Result {
     Ok(())
 }
 
-/// The values that stand in no map or a list of values.yaml.
+/// The paths of what has no keys of its own.
 fn leaves(value: &Value, path: &str, found: &mut BTreeSet<String>) {
     match value.as_object().filter(|map| !map.is_empty()) {
         Some(map) => {
@@ -291,7 +290,7 @@ fn every_value_has_a_row() -> Result {
         let rest = |path: &&str| {
             path.strip_prefix(leaf.as_str()).is_some_and(|rest| matches!(rest.chars().next(), None | Some('.' | '[')))
         };
-        set.iter().any(|path| rest(path))
+        set.iter().any(rest)
     };
     let forgotten: Vec<_> = all.iter().filter(|leaf| !is_set(leaf)).collect();
     assert!(forgotten.is_empty(), "no row sets {forgotten:?}");

@@ -145,6 +145,8 @@ mod tests {
             ("Kubernetes v1.36.3", Some((1, 36))),
             ("OpenBao v2.7.2 (9e0a0d3c), committed 2026-10-26T20:32:27Z", Some((2, 7))),
             ("v3.22.0+g0000000", Some((3, 22))),
+            ("kube-score version: 1.20.0, commit: N/A, built: N/A", Some((1, 20))),
+            ("helm-docs version 1.14.2", Some((1, 14))),
             ("command not found", None),
             ("", None),
         ] {
