@@ -142,9 +142,14 @@ impl Query {
 }
 
 impl Panel {
-    /// What the column of a table's numbers is called.
-    pub fn value_column(&self) -> &str {
-        let renamed = self.transformations.iter().find_map(|one| one.pointer("/options/renameByName/Value")?.as_str());
-        renamed.unwrap_or("Value")
+    /// A table's columns, in order: the label or `Value`, and its heading. `labels` are those that the series have.
+    pub fn columns<'a>(&'a self, labels: impl Iterator<Item = &'a str>) -> Vec<(&'a str, &'a str)> {
+        let organized = self.transformations.iter().find_map(|one| one.get("options"));
+        let option = |kind: &str, name: &str| organized.and_then(|options| options.get(kind)?.get(name));
+        let mut names: Vec<&str> = labels.chain(["Value"]).collect();
+        names.retain(|name| option("excludeByName", name).is_none());
+        names.sort_by_key(|name| option("indexByName", name).and_then(Value::as_u64));
+        let heading = |name| option("renameByName", name).and_then(Value::as_str).unwrap_or(name);
+        names.into_iter().map(|name| (name, heading(name))).collect()
     }
 }

@@ -181,7 +181,7 @@ impl Tool {
             Self::Promtool => Some(GoBuild {
                 module: "prometheus",
                 package: "github.com/prometheus/prometheus/cmd/promtool",
-                about: "half a minute on 2 cores after prometheus",
+                about: "1 minute on 2 cores after prometheus",
             }),
             Self::Bao => None,
         }
