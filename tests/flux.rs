@@ -14,7 +14,7 @@ use common::{HEALED, Operator, Place, Result, SOON, data_of};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::process::Command;
-use testbed::{Binaries, Guard, Kv, KvVersion, Method, Stack, wait_until};
+use testbed::{Binaries, Guard, Kv, KvVersion, Method, Stack, Tool, wait_until};
 
 /// In the order in which they depend on each other.
 const FOLDERS: [&str; 4] = ["cluster", "operator", "stores", "secrets"];
@@ -80,7 +80,7 @@ async fn the_chart_takes_the_values() -> Result {
 
     let values = home.dir().join("values.json");
     std::fs::write(&values, release["spec"]["values"].to_string())?;
-    let mut helm = Command::new(Binaries::helm(&home).await?);
+    let mut helm = Command::new(Binaries::tool(&home, Tool::Helm).await?);
     for name in ["HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME"] {
         helm.env(name, home.dir().join("helm"));
     }

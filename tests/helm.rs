@@ -10,7 +10,7 @@ use common::Result;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use testbed::{Binaries, Guard};
+use testbed::{Binaries, Guard, Tool};
 
 /// Release and namespace of every call.
 const NAME: &str = "external-secrets";
@@ -25,7 +25,7 @@ struct Helm {
 impl Helm {
     async fn new() -> Result<Self> {
         let home = Guard::new()?;
-        Ok(Self { program: Binaries::helm(&home).await?, home, kubeconfig: None })
+        Ok(Self { program: Binaries::tool(&home, Tool::Helm).await?, home, kubeconfig: None })
     }
 
     /// Standard output, or standard error as the error.

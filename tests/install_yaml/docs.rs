@@ -5,7 +5,7 @@ use crate::common::kustomize::in_repository;
 use crate::crds_are_served;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use testbed::{Binaries, Guard, Method, Running};
+use testbed::{Binaries, Guard, Method, Running, Tool};
 
 const MARK: &str = "   # tested";
 
@@ -31,7 +31,7 @@ impl Cluster {
     async fn new() -> Result<Self> {
         let (guard, home) = (Guard::new()?, Guard::new()?);
         let binaries = Binaries::get(&guard, false).await?;
-        let programs = vec![Binaries::helm(&home).await?, binaries.bao.clone()];
+        let programs = vec![Binaries::tool(&home, Tool::Helm).await?, binaries.bao.clone()];
         Ok(Self { running: Running::start(guard, &binaries).await?, home, programs })
     }
 

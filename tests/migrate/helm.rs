@@ -11,7 +11,7 @@ use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::process::Command;
-use testbed::{Binaries, Guard, KvVersion, Proxy, Running, SHARED_KV, wait_until};
+use testbed::{Binaries, Guard, KvVersion, Proxy, Running, SHARED_KV, Tool, wait_until};
 
 struct Cluster {
     place: Place,
@@ -24,7 +24,7 @@ struct Cluster {
 /// A cluster without CRDs, and ESO's stand-in installed in it.
 async fn cluster(hint: &str) -> Result<Cluster> {
     let files = Guard::new()?;
-    let helm = Binaries::helm(&files).await?;
+    let helm = Binaries::tool(&files, Tool::Helm).await?;
     let guard = Guard::new()?;
     let binaries = Binaries::get(&guard, true).await?;
     let running = Running::start(guard, &binaries).await?;

@@ -43,20 +43,12 @@ impl Binaries {
         })
     }
 
-    /// OpenBao alone.
+    /// One tool alone, such as those that are no part of a stack.
     ///
     /// # Errors
     /// [`crate::Error::Binary`].
-    pub async fn bao(guard: &Guard) -> Result<PathBuf> {
-        acquire::acquire(guard, &release::Releases::new()?, Tool::Bao).await
-    }
-
-    /// Helm, which only the tests of the chart need.
-    ///
-    /// # Errors
-    /// [`crate::Error::Binary`].
-    pub async fn helm(guard: &Guard) -> Result<PathBuf> {
-        acquire::acquire(guard, &release::Releases::new()?, Tool::Helm).await
+    pub async fn tool(guard: &Guard, tool: Tool) -> Result<PathBuf> {
+        acquire::acquire(guard, &release::Releases::new()?, tool).await
     }
 }
 
