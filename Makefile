@@ -1,7 +1,7 @@
 # Every target calls cargo, which does all set-up. Needed: Rust, Go, Python 3 and make.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench lint crds install-yaml chart-docs
+.PHONY: help demo test bench panels lint crds install-yaml chart-docs
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -17,6 +17,10 @@ test: ## Run every test on a real control plane and a real OpenBao
 bench: ## What it costs at scale, beside a floor; writes docs/performance.md; SHORT=1 for a few minutes
 	cargo build --release --bin external-secrets --bin scale
 	@target/release/scale $(if $(SHORT),--short)
+
+panels: ## Draw the dashboard's panels from a story of five minutes on real servers; writes docs/observability/
+	cargo build --bin external-secrets --bin panels
+	@target/debug/panels
 
 lint: ## Check formatting, and clippy with warnings as errors
 	cargo fmt --all --check

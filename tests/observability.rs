@@ -1,20 +1,22 @@
-//! The dashboard, the alerts and the document ask only for what an operator exports.
+//! The dashboard, the alerts and the document, held to a real Prometheus that scrapes a real operator.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
 mod common;
-#[path = "observability/promql.rs"]
-mod promql;
-#[path = "observability/scrape.rs"]
-mod scrape;
+#[allow(dead_code, reason = "the pictures need more of it than the queries")]
+#[path = "panels/src/dashboard.rs"]
+mod dashboard;
+#[path = "observability/scenario.rs"]
+mod scenario;
 
-use common::{Operator, Place, Result, SOON};
-use scrape::Scrape;
+use common::{Result, SOON};
+use dashboard::Dashboard;
+use scenario::Scenario;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use testbed::wait_until;
-
-/// Labels that Prometheus gives to what it scrapes, and the namespace of an object where the target's went before it.
-const TARGET_LABELS: &[&str] = &["instance", "pod", "exported_namespace"];
+use std::process::{Command, Output, Stdio};
+use testbed::{Binaries, Guard, Tool, wait_until};
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/observability")
@@ -25,111 +27,140 @@ fn read(name: &str) -> Result<String> {
     std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()).into())
 }
 
-/// Each query of the dashboard with its panel's title and the labels of its legend.
-fn queries_of_the_dashboard() -> Result<Vec<(String, String, Vec<String>)>> {
-    let dashboard: Value = serde_json::from_str(&read("dashboard.json")?)?;
-    let mut queries = Vec::new();
-    for panel in dashboard["panels"].as_array().unwrap() {
-        for target in panel["targets"].as_array().into_iter().flatten() {
-            let legend = target["legendFormat"].as_str().unwrap_or_default();
-            let labels = legend.split("{{").skip(1).map(|part| part.split("}}").next().unwrap().to_owned()).collect();
-            let text = |value: &Value| value.as_str().unwrap().to_owned();
-            queries.push((text(&panel["title"]), text(&target["expr"]), labels));
-        }
+/// Runs promtool in the folder of the rules.
+async fn promtool(args: &[&str], input: &str) -> Result<Output> {
+    let guard = Guard::new()?;
+    let mut command = Command::new(Binaries::tool(&guard, Tool::Promtool).await?);
+    command.args(args).current_dir(folder()).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn()?;
+    child.stdin.take().unwrap().write_all(input.as_bytes())?;
+    Ok(child.wait_with_output()?)
+}
+
+#[tokio::test]
+async fn promtool_takes_the_alerts_and_sees_each_fire_and_be_silent() -> Result {
+    for args in
+        [&["check", "rules", "--lint=all", "--lint-fatal", "alerts.yaml"][..], &["test", "rules", "alerts_test.yaml"]]
+    {
+        let output = promtool(args, "").await?;
+        assert!(output.status.success(), "promtool {args:?}: {output:?}");
     }
-    Ok(queries)
+    Ok(())
 }
 
-/// Why a query finds nothing in a scrape, or groups by what is not there.
-fn unknown(scrape: &Scrape, query: &str, legend: &[String]) -> Vec<String> {
-    let names = promql::names(query);
-    let mut unknown = Vec::new();
-    let mut all: Vec<&str> = TARGET_LABELS.to_vec();
-    for (metric, matched) in &names.metrics {
-        let Some(found) = scrape.get(metric) else {
-            unknown.push(format!("no metric {metric}"));
-            continue;
-        };
-        let Some(labels) = &found.labels else {
-            unknown.push(format!("no series of {metric}"));
-            continue;
-        };
-        all.extend(labels.iter().map(String::as_str));
-        unknown.extend(matched.difference(labels).map(|label| format!("{metric} has no label {label}")));
-    }
-    let asked = names.grouping.iter().chain(legend);
-    unknown.extend(asked.filter(|label| !all.contains(&label.as_str())).map(|label| format!("nothing has {label}")));
-    if names.metrics.is_empty() {
-        unknown.push("it asks for no metric".to_owned());
-    }
-    unknown
-}
+/// What promtool has against names that are External Secrets Operator's, and stay for its dashboards.
+const GIVEN: &[&str] = &[
+    "externalsecret_provider_api_calls_count counter metrics should have \"_total\" suffix",
+    "externalsecret_provider_api_calls_count non-histogram and non-summary metrics should not have \"_count\" suffix",
+    "externalsecret_sync_calls_error counter metrics should have \"_total\" suffix",
+];
 
-#[test]
-fn a_query_for_what_is_not_there_is_told() {
-    let text = "# TYPE a gauge\na{x=\"1\"} 1\n# TYPE b gauge\n";
-    let told = |query: &str, legend: &str| unknown(&scrape::read(text), query, &[legend.to_owned()]).join(", ");
-    assert_eq!(told("sum by (x) (a{x=\"1\"})", "pod"), "");
-    assert_eq!(told("sum(c)", "pod"), "no metric c");
-    assert_eq!(told("b + a{y=\"1\"}", "x"), "no series of b, a has no label y");
-    assert_eq!(told("sum by (y) (a)", "z"), "nothing has y, nothing has z");
-    assert_eq!(told("vector(1)", "pod"), "it asks for no metric");
-}
-
-/// An operator that leads, with an ExternalSecret that works and one that does not, stores of both kinds, and a secret id that ends.
-async fn scraped() -> Result<Scrape> {
-    let place = Place::with_role("observability", json!({"secret_id_ttl": "1h", "secret_id_num_uses": 100})).await?;
-    let name = place.name();
-    let policy = format!(
-        "path \"kv/data/{name}/*\" {{ capabilities = [\"read\"] }}\n\
-         path \"auth/{}/role/{name}/secret-id/lookup\" {{ capabilities = [\"update\"] }}\n",
-        place.role.mount
-    );
-    place.stack.vault().write_policy(name, &policy).await?;
-    let mut store = place.store("vault");
-    store["spec"]["controller"] = json!(name);
-    place.write("db", json!({"password": "s3cret"})).await?;
-    place.apply([place.credentials(), store, place.cluster_store(name, place.app_role())]).await?;
-    place.apply_external(place.external("good", &[("password", "db#password")])).await?;
-    place.apply_external(place.external("bad", &[("password", "db#nope")])).await?;
-    let election = ["--enable-leader-election", "--leader-election-id=observed", "--leader-election-namespace", name];
-    let operator = Operator::start_with(&[&["--controller-class", name][..], &election[..]].concat(), None).await?;
-    operator.ready().await?;
-    place.ready("good").await?;
-    place.failed("bad", &[]).await?;
-    place.cluster_store_is(name, "True", &[]).await?;
-    let found = wait_until("a series of every metric", SOON, async || {
-        let (_, text) = operator.get("/metrics").await.map_err(|error| error.to_string())?;
-        let scrape = scrape::read(&text);
-        let missing: Vec<_> = scrape.iter().filter(|(_, metric)| metric.labels.is_none()).collect();
-        if missing.is_empty() { Ok(scrape) } else { Err(format!("{missing:?}")) }
-    });
-    let scrape = found.await?;
-    place.delete_cluster_store(name).await?;
-    Ok(scrape)
-}
-
+/// A real operator with all that can go well and wrong, scraped by a real Prometheus that has the alerts: each question is put to both.
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn everything_that_is_asked_for_is_exported() -> Result {
-    let scrape = scraped().await?;
-    let (_, table) = include_str!("../docs/observability.md").split_once("\n## Metrics\n").expect("the table");
-    let table = table.split("\n## ").next().unwrap().lines();
-    let told: std::collections::BTreeSet<_> =
-        table.filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
-    let base = |name| ["_bucket", "_sum", "_count"].iter().fold(name, |name: &str, end| name.trim_end_matches(end));
-    let exported =
-        scrape.iter().map(|(name, metric)| if metric.kind == "histogram" { base(name) } else { name.as_str() });
-    assert_eq!(told, exported.collect());
-    let queries = queries_of_the_dashboard()?;
-    assert!(queries.len() > 20, "{queries:?}");
-    for (title, query, legend) in &queries {
-        let unknown = unknown(&scrape, query, legend);
-        assert!(unknown.is_empty(), "{title}: {query}: {unknown:?}");
+    let scenario = Scenario::start(&folder().join("alerts.yaml")).await?;
+    alerts_are_pending(&scenario).await?;
+    for panel in Dashboard::read()?.panels {
+        assert_eq!(panel.kind == "row", panel.targets.is_empty(), "{}", panel.title);
+        for query in &panel.targets {
+            let expression = query.over("1m");
+            let series = scenario.series(&expression).await.map_err(|error| format!("{}: {error}", panel.title))?;
+            for (one, label) in series.iter().flat_map(|one| query.legend_labels().map(move |label| (one, label))) {
+                assert!(one["metric"][label].is_string(), "{}: no {label} in {one}", panel.title);
+            }
+            assert_eq!(missing(&scenario, &expression).await?, [""; 0], "{}", panel.title);
+            if panel.title == "ExternalSecrets that are not ready" {
+                let found: BTreeSet<_> = series.iter().map(|one| one["metric"].to_string()).collect();
+                let expected =
+                    ["bad", "forbidden"].map(|name| json!({"namespace": scenario.place.name(), "name": name}));
+                assert_eq!(found, expected.iter().map(Value::to_string).collect());
+            }
+        }
     }
     for rule in rules(&yaml("alerts.yaml")?) {
-        let unknown = unknown(&scrape, rule["expr"].as_str().unwrap(), &[]);
-        assert!(unknown.is_empty(), "{}: {unknown:?}", rule["alert"]);
+        assert_eq!(missing(&scenario, rule["expr"].as_str().unwrap()).await?, [""; 0], "{}", rule["alert"]);
     }
+    let condition = "externalsecret_status_condition";
+    for (expression, expected) in [
+        ("vector(1)".to_owned(), "any metric".to_owned()),
+        (
+            format!("sum({condition}{{reason=\"x\"}}) or vector(0)"),
+            format!("{{reason=\"x\",__name__=\"{condition}\"}}"),
+        ),
+    ] {
+        assert_eq!(missing(&scenario, &expression).await?, [expected]);
+    }
+    the_table_tells_every_metric(&scenario).await?;
+    names_are_good(&scenario).await?;
+    scenario.end().await
+}
+
+/// Prometheus evaluates every rule, and those whose condition holds wait for their time to pass.
+async fn alerts_are_pending(scenario: &Scenario) -> Result {
+    let expected = [
+        "ClusterSecretStoreNotReady",
+        "ExternalSecretNotReady",
+        "ExternalSecretStale",
+        "ExternalSecretsProviderErrors",
+        "SecretIdEndsSoon",
+        "SecretIdUsesLow",
+        "SecretStoreNotReady",
+    ];
+    wait_until("the alerts", SOON, async || {
+        let data = scenario.prometheus.get("rules", &[]).await.map_err(|error| error.to_string())?;
+        let rules = rules(&data);
+        let is_well = rules.len() > expected.len() && rules.iter().all(|rule| rule["health"] == "ok");
+        let mut names: Vec<_> =
+            rules.iter().filter(|rule| rule["state"] == "pending").map(|rule| rule["name"].as_str().unwrap()).collect();
+        names.sort_unstable();
+        if is_well && names == expected { Ok(()) } else { Err(data.to_string()) }
+    })
+    .await?;
+    Ok(())
+}
+
+/// What an expression is about and is not there: metrics with the labels that they are asked for with. The expression alone would not
+/// tell: beside an `or` or a condition, what is not there looks like what is well.
+async fn missing(scenario: &Scenario, expression: &str) -> Result<Vec<String>> {
+    let tree = scenario.prometheus.get("parse_query", &[("query", expression)]).await?;
+    let (mut selectors, mut rest) = (BTreeSet::new(), vec![&tree]);
+    while let Some(node) = rest.pop() {
+        if let Some(matchers) = node["matchers"].as_array() {
+            let text = |value: &Value| value.as_str().unwrap().to_owned();
+            let matchers =
+                matchers.iter().map(|one| format!("{}{}{}", text(&one["name"]), text(&one["type"]), one["value"]));
+            selectors.insert(format!("{{{}}}", matchers.collect::<Vec<_>>().join(",")));
+        }
+        rest.extend(node.as_array().into_iter().flatten());
+        rest.extend(node.as_object().into_iter().flat_map(serde_json::Map::values));
+    }
+    if selectors.is_empty() {
+        return Ok(vec!["any metric".to_owned()]);
+    }
+    let mut missing = Vec::new();
+    for selector in selectors {
+        if scenario.prometheus.query(&selector).await?.is_empty() {
+            missing.push(selector);
+        }
+    }
+    Ok(missing)
+}
+
+async fn the_table_tells_every_metric(scenario: &Scenario) -> Result {
+    let (_, table) = include_str!("../docs/observability.md").split_once("\n## Metrics\n").expect("the table");
+    let table = table.split("\n## ").next().unwrap().lines();
+    let told: BTreeSet<_> = table.filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
+    let metadata = scenario.prometheus.get("metadata", &[]).await?;
+    let exported: BTreeSet<_> = metadata.as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(told, exported);
+    Ok(())
+}
+
+async fn names_are_good(scenario: &Scenario) -> Result {
+    let (_, scrape) = scenario.operator.get("/metrics").await?;
+    let output = promtool(&["check", "metrics"], &scrape).await?;
+    let complaints = String::from_utf8(output.stderr)?;
+    assert_eq!(complaints.lines().collect::<Vec<_>>(), GIVEN, "{}", String::from_utf8_lossy(&output.stdout));
     Ok(())
 }
 

@@ -89,8 +89,10 @@ struct ProviderCalls(IntCounterVec);
 
 impl CallObserver for ProviderCalls {
     fn called(&self, call: Call, ok: bool, _took: Duration) {
-        let status = if ok { "success" } else { "error" };
-        self.0.with_label_values(&[PROVIDER, call.label(), status]).inc();
+        // Both are there from the first call on: of a series that begins with an error, Prometheus sees no step, and so no rate.
+        for (status, by) in [("success", u64::from(ok)), ("error", u64::from(!ok))] {
+            self.0.with_label_values(&[PROVIDER, call.label(), status]).inc_by(by);
+        }
     }
 }
 
@@ -134,6 +136,17 @@ mod tests {
         let text = metrics.render();
         assert!(text.contains("externalsecret_provider_api_calls_count{"), "{text}");
         assert!(text.contains("external_secrets_build_info{version=\""), "{text}");
+    }
+
+    #[test]
+    fn errors_are_told_before_the_first() {
+        let metrics = Metrics::new().unwrap();
+        metrics.call_observer().called(Call::Login, true, Duration::ZERO);
+        let text = metrics.render();
+        for (status, count) in [("success", 1), ("error", 0)] {
+            let labels = format!("call=\"Login\",provider=\"HashiCorp/Vault\",status=\"{status}\"");
+            assert!(text.contains(&format!("externalsecret_provider_api_calls_count{{{labels}}} {count}\n")), "{text}");
+        }
     }
 
     #[test]

@@ -88,6 +88,11 @@ impl Operator {
         Ok((answer.status().as_u16(), answer.text().await?))
     }
 
+    /// `127.0.0.1:<port>` of `/metrics`.
+    pub fn metrics_address(&self) -> &str {
+        &self.metrics
+    }
+
     /// Status and body of a PUT to `/loglevel`.
     pub async fn put_log_level(&self, level: &str) -> Result<(u16, String)> {
         let url = format!("http://{}/loglevel", self.health);

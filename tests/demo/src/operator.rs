@@ -33,16 +33,16 @@ impl Operator {
         if program.is_file() {
             return Ok(program);
         }
-        let why = "it is not there: run `make demo`, which builds it first".to_owned();
+        let why = "it is not there: `make` builds it before it runs this program".to_owned();
         Err(Error::Unexpected { what: program.display().to_string(), why })
     }
 
-    /// Starts it with the rights of `kubeconfig`, its log in the guard's folder.
+    /// Starts it with the rights of `kubeconfig` and these further arguments, its log as `<name>.log` in the guard's folder.
     ///
     /// # Errors
     /// Where it can't be run.
-    pub fn start(guard: &Guard, kubeconfig: &std::path::Path) -> Result<Self> {
-        let log = guard.dir().join("operator.log");
+    pub fn start(guard: &Guard, kubeconfig: &std::path::Path, name: &str, args: &[&str]) -> Result<Self> {
+        let log = guard.dir().join(name).with_extension("log");
         let io = |what, path: &std::path::Path| {
             let path = path.to_owned();
             move |source| Error::Io { what, path, source }
@@ -52,6 +52,7 @@ impl Operator {
         let program = Self::program()?;
         let child = Command::new(&program)
             .args(["run", "--metrics-addr=127.0.0.1:0", "--live-addr=127.0.0.1:0", "--log-format=text"])
+            .args(args)
             .env("KUBECONFIG", kubeconfig)
             .stdin(Stdio::null())
             .stdout(file)
@@ -75,7 +76,7 @@ impl Operator {
             if let Ok(Some(status)) = self.child.try_wait() {
                 return Err(format!("it ended: {status}"));
             }
-            let address = self.health_address().ok_or("its log does not tell yet where it serves /readyz")?;
+            let address = self.address("serving health").ok_or("its log does not tell yet where it serves /readyz")?;
             let answer =
                 client.get(format!("http://{address}/readyz")).send().await.map_err(|error| error.to_string())?;
             let (status, body) = (answer.status(), answer.text().await.unwrap_or_default());
@@ -84,10 +85,10 @@ impl Operator {
         .await
     }
 
-    /// The port is chosen by the system and told in the log.
-    fn health_address(&self) -> Option<String> {
+    /// Where it serves what: the port is chosen by the system and told in the log.
+    pub fn address(&self, what: &str) -> Option<String> {
         let log = self.log();
-        let line = log.lines().find(|line| line.contains("serving health"))?;
+        let line = log.lines().find(|line| line.contains(what))?;
         let address = line.split_whitespace().find_map(|word| word.strip_prefix("address="))?;
         Some(address.to_owned())
     }

@@ -57,7 +57,7 @@ impl Demo {
         let role = timed(&what, fill(vault, &kv)).await?;
         let proxy = Proxy::start(vault.addr()).await?;
         let seed = Seed::read(&proxy.url(), &role)?;
-        let mut operator = Operator::start(running.guard(), stack.kube().kubeconfig())?;
+        let mut operator = Operator::start(running.guard(), stack.kube().kubeconfig(), "operator", &[])?;
         let started = timed("external-secrets run is ready", operator.ready(DEADLINE)).await;
         if started.is_err() {
             operator.last_lines().iter().for_each(|line| screen::line(line));

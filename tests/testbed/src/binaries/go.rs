@@ -17,6 +17,10 @@ const VERSION_PACKAGES: [&str; 2] = ["k8s.io/component-base/version", "k8s.io/cl
 /// Minor version of the Kubernetes modules that Helm's go.mod names: what `helm template` takes the cluster for.
 const HELMS_KUBERNETES_MINOR: &str = "37";
 
+/// Tags of every build: Prometheus without the ways of finding targets in clouds, each of which brings a client of its own. The
+/// other programs don't know the word.
+const TAGS: &str = "remove_all_sd";
+
 /// Builds a tool into `work`.
 pub(super) async fn build(guard: &Guard, tool: Tool, build: GoBuild, work: &Path) -> Result<PathBuf> {
     let (name, version) = (tool.name(), tool.version());
@@ -30,7 +34,7 @@ pub(super) async fn build(guard: &Guard, tool: Tool, build: GoBuild, work: &Path
     let output = work.join(name);
     let mut command = Command::new(go);
     command
-        .args(["build", "-mod=readonly", "-trimpath", "-buildvcs=false", "-ldflags"])
+        .args(["build", "-mod=readonly", "-trimpath", "-buildvcs=false", "-tags", TAGS, "-ldflags"])
         .arg(linker_flags(version))
         .arg("-o")
         .arg(&output)
@@ -65,5 +69,7 @@ fn linker_flags(version: &str) -> String {
         let variable = format!("helm.sh/helm/v3/pkg/{package}.k8sVersion");
         flags.push_str(&format!(" -X {variable}Major=1 -X {variable}Minor={HELMS_KUBERNETES_MINOR}"));
     }
+    let bare = version.trim_start_matches('v');
+    flags.push_str(&format!(" -X github.com/prometheus/common/version.Version={bare}"));
     flags
 }

@@ -11,6 +11,7 @@ const KUBE_SCORE: &str = "v1.20.0";
 const HELM_DOCS: &str = "v1.14.2";
 const ACTIONLINT: &str = "v1.7.12";
 const HELM: &str = "v3.22.0";
+const PROMETHEUS: &str = "v3.16.0";
 
 /// A program of the stack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +34,10 @@ pub enum Tool {
     Actionlint,
     /// Helm, for the tests of the chart. No part of a stack.
     Helm,
+    /// Prometheus' server, for the tests and pictures of the dashboard. No part of a stack.
+    Prometheus,
+    /// Prometheus' tool, for the tests of the alerts. No part of a stack.
+    Promtool,
 }
 
 /// A file of an official release.
@@ -70,6 +75,8 @@ impl Tool {
             Self::HelmDocs => "helm-docs",
             Self::Actionlint => "actionlint",
             Self::Helm => "helm",
+            Self::Prometheus => "prometheus",
+            Self::Promtool => "promtool",
         }
     }
 
@@ -84,11 +91,13 @@ impl Tool {
             Self::HelmDocs => HELM_DOCS,
             Self::Actionlint => ACTIONLINT,
             Self::Helm => HELM,
+            Self::Prometheus | Self::Promtool => PROMETHEUS,
         }
     }
 
     /// The oldest major and minor version of the user's own that will do: Kubernetes 1.36 wants etcd 3.5, streaming lists and
-    /// today's CEL want Kubernetes 1.33, namespaces want OpenBao 2.3, and the chart is tried with Helm 3.22.
+    /// today's CEL want Kubernetes 1.33, namespaces want OpenBao 2.3, the chart is tried with Helm 3.22, and Prometheus parses
+    /// queries for others since 3.0.
     pub(super) fn oldest(self) -> (u32, u32) {
         match self {
             Self::Etcd => (3, 5),
@@ -100,6 +109,7 @@ impl Tool {
             Self::HelmDocs => (1, 14),
             Self::Actionlint => (1, 7),
             Self::Helm => (3, 22),
+            Self::Prometheus | Self::Promtool => (3, 0),
         }
     }
 
@@ -159,6 +169,16 @@ impl Tool {
                 let os = if os == "macos" { "darwin" } else { os };
                 let url = format!("https://get.helm.sh/helm-{version}-{os}-{arch}.tar.gz");
                 Some(Release { sums: format!("{url}.sha256sum"), url, member: Some(format!("{os}-{arch}/helm")) })
+            }
+            (Self::Prometheus | Self::Promtool, os @ ("linux" | "macos")) => {
+                let os = if os == "macos" { "darwin" } else { os };
+                let base = format!("https://github.com/prometheus/prometheus/releases/download/{version}");
+                let folder = format!("prometheus-{}.{os}-{arch}", version.trim_start_matches('v'));
+                Some(Release {
+                    url: format!("{base}/{folder}.tar.gz"),
+                    sums: format!("{base}/sha256sums.txt"),
+                    member: Some(format!("{folder}/{name}")),
+                })
             }
             _ => None,
         }
@@ -229,6 +249,16 @@ impl Tool {
             Self::Helm => {
                 Some(GoBuild { module: "helm", package: "helm.sh/helm/v3/cmd/helm", about: "2 minutes on 2 cores" })
             }
+            Self::Prometheus => Some(GoBuild {
+                module: "prometheus",
+                package: "github.com/prometheus/prometheus/cmd/prometheus",
+                about: "2 minutes on 2 cores",
+            }),
+            Self::Promtool => Some(GoBuild {
+                module: "prometheus",
+                package: "github.com/prometheus/prometheus/cmd/promtool",
+                about: "1 minute on 2 cores after prometheus",
+            }),
             Self::Bao => None,
         }
     }
