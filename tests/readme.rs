@@ -31,6 +31,25 @@ async fn its_manifests_make_the_secret() -> Result {
     Ok(())
 }
 
+/// What it shows of `kubectl describe` is what a mistyped property gives.
+#[tokio::test]
+async fn its_message_is_the_operators() -> Result {
+    let (place, _operator) = Place::with_operator("readme-message").await?;
+    place.write("database/config", json!({"username": "app", "password": "one"})).await?;
+    let told = README.split("    Message:  ").nth(1).and_then(|rest| rest.split("```").next()).expect("a message");
+    let told = told.split_whitespace().collect::<Vec<_>>().join(" ");
+    let path = place.read_at("database/config").replace("/v1/", "");
+    let told = told.replace("kv/data/database/config", &path);
+    place
+        .apply_external(
+            place.external("db", &[("username", "database/config#username"), ("password", "database/config#pasword")]),
+        )
+        .await?;
+    let object = place.failed("db", &["pasword"]).await?;
+    assert_eq!(common::message(&object), told);
+    Ok(())
+}
+
 /// The blocks of YAML.
 fn manifests() -> Vec<&'static str> {
     README.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect()

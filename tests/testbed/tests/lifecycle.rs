@@ -125,6 +125,16 @@ async fn the_exit_code_is_the_commands_and_an_inner_exec_joins_the_outer_stack()
     assert_eq!(without.code, Some(7));
 }
 
+/// A `cargo` in the command would else build anew what asks for them, each time.
+#[tokio::test]
+async fn the_command_is_not_told_of_our_package() {
+    let mut command = testbed(&["exec", "--no-controller-manager", "--", "sh", "-c", "env"]);
+    command.env("CARGO_MANIFEST_DIR", "here").env("CARGO_PKG_NAME", "testbed").env("CARGO_TERM_COLOR", "never");
+    let ended = output_of(command).await;
+    assert!(ended.stdout.contains("CARGO_TERM_COLOR=never"), "{}", ended.text);
+    assert!(!ended.stdout.contains("CARGO_MANIFEST_DIR") && !ended.stdout.contains("CARGO_PKG_"), "{}", ended.stdout);
+}
+
 struct Ended {
     code: Option<i32>,
     stdout: String,
