@@ -10,6 +10,7 @@ pub struct Span;
 /// Names its fields for the compiler, and evaluates none.
 macro_rules! span {
     ($name:expr $(, $($key:ident).+ = $value:expr)* $(,)?) => {{
+        const _: &str = $name;
         $(let _ = || { let _ = &$value; };)*
         $crate::trace::Span
     }};
