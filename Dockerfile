@@ -8,6 +8,8 @@
 
 FROM rust:1.95-bookworm AS build
 ARG TARGETARCH
+# Features that are off by default, such as --build-arg FEATURES=otel for traces.
+ARG FEATURES=""
 # Writes the list of crates into the binary, which a stripped one would not have: scanners and the SBOM read it there.
 RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
     cargo install --locked cargo-auditable@0.7.7
@@ -16,7 +18,7 @@ COPY . .
 # The caches keep downloaded and compiled dependencies from build to build; the binary is taken out, since they are no part of the image.
 RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
     --mount=type=cache,id=external-secrets-target-${TARGETARCH},target=/source/target,sharing=locked \
-    cargo auditable build --release --locked --package external-secrets-rs --bin external-secrets \
+    cargo auditable build --release --locked --package external-secrets-rs --bin external-secrets --features "${FEATURES}" \
     && install -m 0755 target/release/external-secrets /external-secrets
 
 # glibc, libgcc, the public CAs and a non-root user; no shell, no package manager.

@@ -1,6 +1,9 @@
 # Every target calls cargo, which does all set-up. Needed: Rust, Go, Python 3 and make.
 
 .DEFAULT_GOAL := help
+# The traces of a build that has them. The same packages as the other tests, so that they agree on what is compiled.
+OTEL := --workspace --features external-secrets-rs/otel --test traces
+
 .PHONY: help demo test bench panels lint crds install-yaml chart-docs
 
 help: ## Show this
@@ -12,7 +15,8 @@ demo: ## From Vault to a Secret, step by step, on a real control plane; KEEP=1 l
 
 test: ## Run every test on a real control plane and a real OpenBao
 	cargo test --workspace --no-run
-	cargo run --quiet --bin testbed -- exec -- cargo test --workspace
+	cargo test $(OTEL) --no-run
+	cargo run --quiet --bin testbed -- exec -- sh -c 'cargo test --workspace && exec cargo test $(OTEL)'
 
 bench: ## What it costs at scale, beside a floor; writes docs/performance.md; SHORT=1 for a few minutes
 	cargo build --release --bin external-secrets --bin scale
@@ -25,6 +29,7 @@ panels: ## Draw the dashboard's panels from a story of five minutes on real serv
 lint: ## Check formatting, and clippy with warnings as errors
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- --deny warnings
+	cargo clippy $(OTEL) --lib --bins -- --deny warnings
 
 crds: ## Write crds/ from the types in src/api
 	WRITE_CRDS=1 cargo test --quiet --test crds

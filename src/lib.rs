@@ -11,5 +11,6 @@ pub mod migrate;
 pub mod sync;
 pub mod telemetry;
 pub mod template;
+pub mod trace;
 pub mod vault;
 mod words;

@@ -10,6 +10,7 @@ use crate::telemetry::logs::{self, Format, Level, LevelSwitch};
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::readiness::Readiness;
 use crate::telemetry::server::{self, ListenAddress, ListenError};
+use crate::telemetry::traces::{TraceArgs, Traces, TracesError};
 use clap::Args as ClapArgs;
 use kube::{Client, Config};
 use std::time::Duration;
@@ -56,6 +57,8 @@ pub struct Args {
     store_requeue_interval: GoDuration,
     #[command(flatten)]
     election: election::ElectionArgs,
+    #[command(flatten)]
+    traces: TraceArgs,
 }
 
 /// Why the operator could not run.
@@ -82,13 +85,17 @@ pub enum RunError {
     /// Metrics that can't be registered: a fault of ours.
     #[error("metrics could not be set up: {0}")]
     Metrics(#[from] prometheus::Error),
+    /// The collector can't be meant.
+    #[error("{0}")]
+    Traces(#[from] TracesError),
 }
 
 /// Runs the operator until SIGTERM or Ctrl-C.
 pub fn execute(args: Args) -> Result<(), RunError> {
-    let switch = logs::init(args.loglevel, args.log_format);
     // kube and reqwest share one TLS implementation; a provider that is set already is the same one.
     let _ = rustls::crypto::ring::default_provider().install_default();
+    let traces = Traces::start(&args.traces, &instance())?;
+    let switch = logs::init(args.loglevel, args.log_format, &traces);
     // One thread: what is waited for is the network, and handing work from thread to thread was a third of the processor
     // time. What computes, the templates, runs on threads of its own.
     let runtime =
@@ -96,6 +103,7 @@ pub fn execute(args: Args) -> Result<(), RunError> {
     let ended = runtime.block_on(run(args, switch));
     // A template that still computes is not waited for.
     runtime.shutdown_background();
+    traces.stop();
     ended
 }
 

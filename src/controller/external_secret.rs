@@ -1,6 +1,6 @@
 //! One ExternalSecret from due to reported: a thin shell around the pure parts.
 
-use crate::api::{CreationPolicy, DeletionPolicy, ExternalSecret, ExternalSecretSpec, from_slice, names};
+use crate::api::{CreationPolicy, DecodeError, DeletionPolicy, ExternalSecret, ExternalSecretSpec, from_slice, names};
 use crate::controller::apply::{self, Applied, Change, Known};
 use crate::controller::coexistence;
 use crate::controller::deletion;
@@ -13,7 +13,7 @@ use crate::controller::observed::{Observed, revision};
 use crate::controller::queue::Lane;
 use crate::controller::report::{observed, report};
 use crate::controller::shared::Shared;
-use crate::controller::{secret_store, status, templates};
+use crate::controller::{secret_store, spans, status, templates};
 use crate::sync::due::{self, Due};
 use crate::sync::plan::{Policy, TargetError, is_as_left, is_made_by};
 use crate::sync::secret::{Desired, Origin};
@@ -60,13 +60,33 @@ pub async fn reconcile(shared: &Shared, id: Id, lane: Lane) -> Option<Instant> {
     }
     let is_only_drift =
         drifted && due::due(schedule, &job.memory.last, due::Now { drifted: false, ..state }, now) != Due::Now;
+    let span = spans::external_secret(&job, lane, state);
+    span.run(perform(shared, id, lane, job, Task { parsed, schedule, policy, is_only_drift, started: now })).await
+}
+
+/// What is due for an ExternalSecret.
+struct Task {
+    parsed: Result<ExternalSecretSpec, DecodeError>,
+    schedule: due::Schedule,
+    policy: CreationPolicy,
+    /// Nothing but its target's state.
+    is_only_drift: bool,
+    started: Instant,
+}
+
+/// Does it, and answers when the object is due next.
+async fn perform(shared: &Shared, id: Id, lane: Lane, job: Job, task: Task) -> Option<Instant> {
+    let Task { parsed, schedule, policy, is_only_drift, started } = task;
     let target = match &parsed {
         Ok(spec) => ObjectKey::new(job.object.key.namespace.clone(), spec.target.name(&job.object.key.name)),
         Err(_) => job.object.key.clone(),
     };
     if is_only_drift {
         match drift(shared, &job, &target, policy).await {
-            Drift::None(version) => return keep(shared, id, schedule, job.memory, version),
+            Drift::None(version) => {
+                spans::succeeded(spans::UNCHANGED);
+                return keep(shared, id, schedule, job.memory, version);
+            }
             Drift::Gone => return None,
             Drift::Real => {}
         }
@@ -81,7 +101,7 @@ pub async fn reconcile(shared: &Shared, id: Id, lane: Lane) -> Option<Instant> {
     };
     let result = tokio::time::timeout(DEADLINE, synced).await;
     let result = result.unwrap_or(Err(SyncError::Deadline { seconds: DEADLINE.as_secs() }));
-    conclude(shared, id, schedule, job, &target, result, now).await
+    conclude(shared, id, schedule, job, &target, result, started).await
 }
 
 /// When the spec's windows let this periodic refresh run, if not now. Drift and changes, a first sync among them, don't wait,
@@ -238,6 +258,7 @@ async fn conclude(
             Err(error)
         }
     };
+    spans::synced(&result);
     let mut next = due::next(schedule, &memory.last);
     if is_too_early(&result, &memory) {
         shared.index.lock().finish(id, memory);

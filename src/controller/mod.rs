@@ -31,6 +31,7 @@ mod secret_store;
 mod service_account;
 pub mod settings;
 mod shared;
+mod spans;
 mod status;
 mod stores;
 mod templates;

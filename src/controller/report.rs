@@ -7,7 +7,7 @@ use crate::controller::error::{ApiServerError, SyncError};
 use crate::controller::memory::{Memory, Reported, hash_of, text_hash};
 use crate::controller::observed::Observed;
 use crate::controller::shared::Shared;
-use crate::controller::status;
+use crate::controller::{spans, status};
 use crate::telemetry::events::{EventReason, Happening, Severity};
 use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -35,6 +35,7 @@ pub async fn report(
     memory: &mut Memory,
 ) -> Result<(), ApiServerError> {
     let verdict = verdict(target, result, memory.reported.text);
+    spans::reason(&verdict.ready.reason);
     let is_news = match &verdict.happening {
         Some(happening) => shared.recorder.publish(reference(object), happening).await,
         None => false,

@@ -10,7 +10,7 @@ use crate::controller::index::{Checked, StoreEntry};
 use crate::controller::key::{ObjectKey, StoreKey};
 use crate::controller::queue::Lane;
 use crate::controller::shared::Shared;
-use crate::controller::{status, wake};
+use crate::controller::{spans, status, wake};
 use crate::sync::due::{self, Schedule};
 use crate::telemetry::events::{EventReason, Happening, Severity};
 use crate::vault::{Retry, SecretIdLife};
@@ -38,7 +38,15 @@ pub async fn reconcile(shared: &Shared, key: &StoreKey) -> Option<Instant> {
         shared.stores.close(key);
         return None;
     }
+    spans::store(key).run(perform(shared, key, store)).await
+}
+
+async fn perform(shared: &Shared, key: &StoreKey, store: StoreEntry) -> Option<Instant> {
     let validated = tokio::time::timeout(DEADLINE, validate(shared, key)).await.unwrap_or(Err(StoreError::Deadline));
+    match &validated {
+        Ok(_) => spans::succeeded("ok"),
+        Err(error) => spans::failed(error),
+    }
     if validated.is_ok() {
         mend(shared, key, &store);
     }
@@ -121,6 +129,7 @@ async fn report(
 ) -> Result<SecretStoreStatus, ApiServerError> {
     let now = Timestamp::now();
     let (ready, others) = conditions(validated, now);
+    spans::reason(&ready.reason);
     let mut next = store.status.as_ref().clone();
     let is_news = find_condition(&next.conditions, ConditionType::Ready)
         .is_none_or(|old| (&old.status, &old.reason, &old.message) != (&ready.status, &ready.reason, &ready.message));

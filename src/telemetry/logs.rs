@@ -1,5 +1,6 @@
 //! Log lines: JSON for machines, text for a terminal.
 
+use crate::telemetry::traces::Traces;
 use parking_lot::Mutex;
 use std::io::IsTerminal;
 use std::sync::Arc;
@@ -70,13 +71,18 @@ impl LevelSwitch {
     }
 }
 
-/// Starts logging to standard output. Called once, first thing; a second call changes nothing.
-pub fn init(level: Level, format: Format) -> LevelSwitch {
+/// Starts logging to standard output, and has `traces` take spans. Called once, first thing; a second call changes nothing.
+#[cfg_attr(not(feature = "otel"), allow(unused_variables, reason = "there are no traces"))]
+pub fn init(level: Level, format: Format, traces: &Traces) -> LevelSwitch {
     let json = match format {
         Format::Json => true,
         Format::Text => false,
         Format::Auto => !std::io::stdout().is_terminal(),
     };
+    #[cfg(feature = "otel")]
+    if let Some(layer) = traces.layer() {
+        return beside_traces(layer, level, json);
+    }
     let builder = tracing_subscriber::fmt().with_env_filter(filter(level)).with_target(level == Level::Debug);
     // A logger that was set before, as by a test, stays; and a filter is gone only with its logger.
     if json {
@@ -91,6 +97,26 @@ pub fn init(level: Level, format: Format) -> LevelSwitch {
         let _ = builder.try_init();
         LevelSwitch::new(level, move |filter| drop(handle.reload(filter)))
     }
+}
+
+/// The same lines where spans are taken too: each of the two has its own filter, so neither sees what is for the other.
+#[cfg(feature = "otel")]
+fn beside_traces(
+    traces: Box<dyn tracing_subscriber::Layer<tracing_subscriber::Registry> + Send + Sync>,
+    level: Level,
+    json: bool,
+) -> LevelSwitch {
+    use tracing_subscriber::prelude::*;
+    let (filter, handle) = tracing_subscriber::reload::Layer::new(filter(level));
+    let lines = tracing_subscriber::fmt::layer().with_target(level == Level::Debug);
+    let lines = match json {
+        true => {
+            lines.json().flatten_event(true).with_current_span(true).with_span_list(false).with_filter(filter).boxed()
+        }
+        false => lines.with_ansi(std::io::stdout().is_terminal()).with_filter(filter).boxed(),
+    };
+    let _ = tracing_subscriber::registry().with(traces).with(lines).try_init();
+    LevelSwitch::new(level, move |filter| drop(handle.reload(filter)))
 }
 
 /// Our own events at the level asked for, libraries' from `warn` on. kube's client is silent: where a body can't be

@@ -7,3 +7,4 @@ pub mod metrics;
 pub mod process;
 pub mod readiness;
 pub mod server;
+pub mod traces;

@@ -11,6 +11,7 @@ use super::kv::{self, KvMetadata, KvPath, KvSecret, KvVersion, Missing};
 use super::mounts::{Mount, Mounts, UiMountAnswer};
 use super::session::Urgency;
 use super::settings::Call;
+use crate::trace::span;
 
 /// Reads for one session, and learns about mounts on the way.
 pub(super) struct Reader {
@@ -65,6 +66,10 @@ impl Reader {
 
     pub(super) async fn list(&self, version: KvVersion, folder: &str) -> Result<Vec<String>, VaultError> {
         let path = folder.trim_end_matches('/');
+        span!("vault.list", vault.path = path).watch(self.listed(version, path), VaultError::label).await
+    }
+
+    async fn listed(&self, version: KvVersion, path: &str) -> Result<Vec<String>, VaultError> {
         let question =
             Question { call: Call::List, action: Action::List, path, query: None, urgency: Urgency::Refresh };
         let answer = self.caller.ask(question).await?;

@@ -16,6 +16,7 @@ use super::pool::{Recovery, Shared};
 use super::retry;
 use super::session::Urgency;
 use super::settings::Call;
+use crate::trace::{Empty, span};
 
 /// A server and how it is trusted: sessions with an equal id share connections, breaker and limits.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -115,7 +116,19 @@ impl Server {
 
     async fn observed(&self, call: Call, ask: &Ask<'_>) -> Result<Answer, Failure> {
         let begun = Instant::now();
-        let outcome = self.http.send(ask).await;
+        let span = span!(
+            "vault.request",
+            otel.kind = "client",
+            vault.call = call.label(),
+            vault.address = self.id.address(),
+            http.request.method = ask.method.as_str(),
+            http.response.status_code = Empty,
+        );
+        let outcome = span.run(self.http.send(ask)).await;
+        match &outcome {
+            Ok(answer) => span.record("http.response.status_code", answer.status),
+            Err(failure) => span.failed(format_args!("{failure:?}")),
+        }
         if let Some(observer) = &self.shared.settings.observer {
             let ok = outcome.as_ref().is_ok_and(|answer| answer.status < 400);
             observer.called(call, ok, begun.elapsed());

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures::FutureExt;
 use parking_lot::Mutex;
 use serde::Deserialize;
 
@@ -18,6 +19,7 @@ use super::settings::Call;
 use super::shared_read::SharedReads;
 use super::tokens::{self, Tokens};
 use super::walk::walk;
+use crate::trace::span;
 
 /// How soon a read is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -68,20 +70,24 @@ impl Session {
     /// Logs in first where needed, replaces a dead token, and retries what may pass. Cancelling the call does not
     /// cancel the read for others that share it.
     pub async fn read(&self, path: &KvPath, urgency: Urgency) -> Result<Arc<KvSecret>, VaultError> {
-        let (reader, wanted) = (Arc::clone(&self.reader), path.clone());
-        let fetch = move || async move { reader.secret(&wanted, urgency).await.map(Arc::new) };
+        let span = span!("vault.read", vault.path = path.path.as_str(), vault.version = path.pinned);
+        let (reader, wanted, within) = (Arc::clone(&self.reader), path.clone(), span.clone());
+        let fetch = move || async move { within.run(reader.secret(&wanted, urgency)).await.map(Arc::new) };
         let shared = &self.tokens.shared;
         let spawn = |read| shared.spawn(read);
-        self.secrets.read(path.clone(), urgency, spawn, fetch).await.unwrap_or_else(cut_off)
+        let read = self.secrets.read(path.clone(), urgency, spawn, fetch);
+        span.watch(read.map(|read| read.unwrap_or_else(cut_off)), VaultError::label).await
     }
 
     /// Reads a KV v2 secret's metadata at its API path, such as `kv/metadata/database/config`.
     pub async fn read_metadata(&self, path: &str, urgency: Urgency) -> Result<Arc<KvMetadata>, VaultError> {
-        let (reader, wanted) = (Arc::clone(&self.reader), path.to_owned());
-        let fetch = move || async move { reader.metadata(&wanted, urgency).await.map(Arc::new) };
+        let span = span!("vault.read", vault.path = path);
+        let (reader, wanted, within) = (Arc::clone(&self.reader), path.to_owned(), span.clone());
+        let fetch = move || async move { within.run(reader.metadata(&wanted, urgency)).await.map(Arc::new) };
         let shared = &self.tokens.shared;
         let spawn = |read| shared.spawn(read);
-        self.metadata.read(path.to_owned(), urgency, spawn, fetch).await.unwrap_or_else(cut_off)
+        let read = self.metadata.read(path.to_owned(), urgency, spawn, fetch);
+        span.watch(read.map(|read| read.unwrap_or_else(cut_off)), VaultError::label).await
     }
 
     /// Lists one folder at its API path (`kv/metadata/database` for v2); folders in it end in `/`.

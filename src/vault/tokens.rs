@@ -20,6 +20,7 @@ use super::server::Server;
 use super::session::Urgency;
 use super::settings::Call;
 use super::token::Token;
+use crate::trace::{Span, span};
 
 /// Keeps one token for a session. Every request takes it from here.
 pub(super) struct Tokens {
@@ -98,7 +99,7 @@ impl Tokens {
                 }
             };
             let failed = match login {
-                Ok(login) => login.await.err(),
+                Ok((login, span)) => span.watch(login, VaultError::label).await.err(),
                 Err(error) => Some(error),
             };
             match (failed, fallback) {
@@ -112,7 +113,8 @@ impl Tokens {
     /// Logs in, or waits for the login under way, without taking a use of the token.
     pub(super) async fn ensure(self: &Arc<Self>) -> Result<(), VaultError> {
         let login = self.join_login(&mut self.state.lock(), Instant::now());
-        login?.await
+        let (login, span) = login?;
+        span.watch(login, VaultError::label).await
     }
 
     /// A credential that could not be made may be asked for again at once.
@@ -124,13 +126,13 @@ impl Tokens {
         }
     }
 
-    /// The login under way, or a new one, unless it is too early for one.
-    fn join_login(self: &Arc<Self>, state: &mut State, now: Instant) -> Result<Flight, VaultError> {
+    /// The login under way, or a new one, unless it is too early for one; with the span to wait in.
+    fn join_login(self: &Arc<Self>, state: &mut State, now: Instant) -> Result<(Flight, Span), VaultError> {
         if state.closed {
             return Err(ErrorKind::ShuttingDown.into());
         }
         if let Some(login) = &state.login {
-            return Ok(login.clone());
+            return Ok((login.clone(), self.login_span()));
         }
         if let Some(failed) = state.failed.as_ref().filter(|failed| now < failed.until) {
             return Err(failed.error.clone());
@@ -138,10 +140,15 @@ impl Tokens {
         self.server.check()?;
         let tokens = Arc::clone(self);
         // A task of its own: a caller that gives up must not cut a login off that the server may already have granted.
-        let task = self.shared.spawn_to_end(async move { tokens.log_in().await });
+        let span = self.login_span();
+        let task = self.shared.spawn_to_end(span.run(async move { tokens.log_in().await }));
         let login = async move { task.await.unwrap_or_else(|_| Err(ErrorKind::ShuttingDown.into())) }.boxed().shared();
         state.login = Some(login.clone());
-        Ok(login)
+        Ok((login, span))
+    }
+
+    fn login_span(&self) -> Span {
+        span!("vault.login", vault.mount = self.login.principal().map(|principal| principal.mount))
     }
 
     async fn log_in(self: Arc<Self>) -> Result<(), VaultError> {

@@ -1,6 +1,7 @@
 //! The operator as people run it: the binary, as a child process that is stopped by SIGTERM.
 
 use super::{Result, SOON};
+use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -46,11 +47,17 @@ impl Operator {
 
     /// An operator with these arguments after `run` and the usual ones, ready or not.
     pub async fn start_with(args: &[&str], kubeconfig: Option<&Path>) -> Result<Self> {
+        let kubeconfig = kubeconfig.map(|path| ("KUBECONFIG", path.as_os_str()));
+        Self::start_in(args, kubeconfig).await
+    }
+
+    /// As [`Operator::start_with`], with these variables in its environment.
+    pub async fn start_in<V: AsRef<OsStr>>(
+        args: &[&str],
+        variables: impl IntoIterator<Item = (&str, V)>,
+    ) -> Result<Self> {
         let mut command = binary(&["run", "--metrics-addr=127.0.0.1:0", "--live-addr=127.0.0.1:0", "--loglevel=debug"]);
-        command.args(args);
-        if let Some(kubeconfig) = kubeconfig {
-            command.env("KUBECONFIG", kubeconfig);
-        }
+        command.args(args).envs(variables);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
         let log = Log::default();
         let readers = vec![collect(child.stdout.take(), &log), collect(child.stderr.take(), &log)];
@@ -190,7 +197,11 @@ impl Drop for Operator {
 /// The binary with these arguments, and nothing of this machine's that changes what it does.
 pub fn binary(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_external-secrets"));
-    command.args(args).env_remove("RUST_LOG").env_remove("POD_NAME");
+    command.args(args);
+    let foreign = std::env::vars_os().map(|(name, _)| name).filter(|name| name.to_string_lossy().starts_with("OTEL_"));
+    foreign.chain(["RUST_LOG", "POD_NAME"].map(Into::into)).for_each(|name| {
+        command.env_remove(name);
+    });
     command
 }
 
