@@ -1,0 +1,61 @@
+//! A 403: policies, dead tokens, and tokens that may not look themselves up.
+
+use std::time::Duration;
+
+use external_secrets_rs::vault::Retry;
+use futures::future::join_all;
+use serde_json::json;
+use testbed::{Method, wait_until};
+
+use crate::vault_support::{Result, Rig, SOON, read};
+
+#[tokio::test]
+async fn a_denied_path_is_told_as_policy_and_costs_no_login() -> Result {
+    let rig = Rig::new("denied", json!({})).await?;
+    let session = rig.session();
+    let error = read(&session, &rig.path("denied")).await.unwrap_err();
+    let name = &rig.name;
+    let expected = format!(
+        "Vault denied reading \"{name}/kv/data/denied\" (403): the policies [default, {name}] of role \"{name}\" lack \"read\" on it"
+    );
+    assert_eq!(error.to_string(), expected);
+    assert_eq!(error.retry(), Retry::Later);
+    let paths: Vec<_> = (0..100).map(|n| rig.path(&format!("denied-{n}"))).collect();
+    for denied in join_all(paths.iter().map(|path| read(&session, path))).await {
+        assert_eq!(denied.unwrap_err().label(), "denied");
+    }
+    assert_eq!(rig.proxy.logins(), 1, "{}", rig.proxy.summary());
+    let lookups = rig.asked("auth/token/lookup-self");
+    assert!(lookups <= 5, "one serves all of a second\n{}", rig.proxy.summary());
+
+    // What is mended in the policy itself heals at the next try, with the same token.
+    rig.vault.allow_reading(name, &[&format!("{name}/*")]).await?;
+    rig.kv.write("denied", json!({"k": "v"})).await?;
+    assert_eq!(read(&session, &rig.path("denied")).await?, json!({"k": "v"}));
+    assert_eq!(rig.proxy.logins(), 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_role_that_gets_another_policy_heals_by_one_login() -> Result {
+    let rig = Rig::new("ladder", json!({"token_policies": ["default"]})).await?;
+    rig.kv.write("a", json!({"k": "v"})).await?;
+    let session = rig.session();
+    assert_eq!(read(&session, &rig.path("a")).await.unwrap_err().label(), "denied");
+    let role = format!("auth/{}/role/{}", rig.role.mount, rig.role.name);
+    rig.vault.request(Method::POST, &role, Some(json!({"token_policies": [rig.name]}))).await?;
+    let first = rig.last_token();
+    // Refreshed every fifth of a second: the ladder lets one login through, half a minute after the first.
+    wait_until("the new policy", Duration::from_secs(45), async || {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        read(&session, &rig.path("a")).await
+    })
+    .await?;
+    assert_eq!(rig.proxy.logins(), 2, "{}", rig.proxy.summary());
+    wait_until("the first token revoked", SOON, async || match rig.is_alive(&first).await {
+        Ok(false) => Ok(()),
+        other => Err(format!("{other:?}")),
+    })
+    .await?;
+    Ok(())
+}
