@@ -96,9 +96,11 @@ impl Caller {
                 403 => {}
                 _ => return Err(self.place(question.path).status(&answer)),
             }
+            let before = last.replace(token.generation);
             // The same token again: there was no other to be had.
-            let repeated = last.replace(token.generation) == Some(token.generation);
-            match self.tokens.denied(&token, question.path, &answer).await? {
+            let repeated = before == Some(token.generation);
+            let is_replacement = before.is_some() && !repeated;
+            match self.tokens.denied(&token, is_replacement, question.path, &answer).await? {
                 Denial::Again { trial: of_policies } if !repeated => trial = of_policies,
                 Denial::Again { .. } => return Err(self.denial(question, token.holder())),
                 Denial::Final(holder) => return Err(self.denial(question, holder)),

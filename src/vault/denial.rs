@@ -81,10 +81,12 @@ enum Verdict {
 }
 
 impl Tokens {
-    /// Explains a 403 that `path` gave to `token`, and does what helps.
+    /// Explains a 403 that `path` gave to `token`, and does what helps. `is_replacement`: the token took the place of one
+    /// that was refused in the same call.
     pub(super) async fn denied(
         self: &Arc<Self>,
-        token: &Token,
+        token: &Arc<Token>,
+        is_replacement: bool,
         path: &str,
         answer: &Answer,
     ) -> Result<Denial, VaultError> {
@@ -102,8 +104,8 @@ impl Tokens {
         match verdict {
             Verdict::Live => Ok(self.policy(token, path)),
             Verdict::Refused { .. } if token.own => Err(self.discard_own(token)),
-            Verdict::Refused { certain } if certain || self.denials.is_dead(token) => {
-                self.discard(token);
+            Verdict::Refused { certain } if certain || self.denials.is_dead(token, is_replacement) => {
+                self.discard_refused(token, certain);
                 Ok(Denial::Again { trial: false })
             }
             Verdict::Refused { .. } => Ok(self.policy(token, path)),
@@ -111,7 +113,7 @@ impl Tokens {
     }
 
     /// The token lives, or is replaced if it does not. For a session that is to be proved without a read.
-    pub(super) async fn check_alive(self: &Arc<Self>, token: &Token) -> Result<(), VaultError> {
+    pub(super) async fn check_alive(self: &Arc<Self>, token: &Arc<Token>) -> Result<(), VaultError> {
         match self.verdict(token).await? {
             Verdict::Live => Ok(()),
             Verdict::Refused { .. } if token.own => match token.proved() {
@@ -119,11 +121,30 @@ impl Tokens {
                 Some(_) if token.opaque => Ok(()),
                 _ => Err(self.discard_own(token)),
             },
-            Verdict::Refused { certain } if certain || self.denials.is_dead(token) => {
-                self.discard(token);
-                self.acquire().await.map(|_| ())
+            Verdict::Refused { certain } if certain || self.denials.is_dead(token, false) => {
+                self.discard_refused(token, certain);
+                let fresh = self.acquire().await?;
+                if !certain && !fresh.is_limited() {
+                    self.learn_from(&fresh).await?;
+                }
+                Ok(())
             }
             Verdict::Refused { .. } => Ok(()),
+        }
+    }
+
+    /// Whether a token that was just made may look itself up: else each check would take the next one for dead.
+    async fn learn_from(&self, fresh: &Token) -> Result<(), VaultError> {
+        if self.verdict(fresh).await? == (Verdict::Refused { certain: false }) {
+            self.denials.memory.lock().may_look_up = Some(false);
+        }
+        Ok(())
+    }
+
+    fn discard_refused(self: &Arc<Self>, token: &Arc<Token>, certain: bool) {
+        // It may live and merely not look itself up: what is not used any more is revoked.
+        if self.discard(token) && !certain {
+            self.retire(Arc::clone(token));
         }
     }
 
@@ -164,10 +185,11 @@ impl Tokens {
 }
 
 impl Denials {
-    /// Whether a 403 on the look-up means that the token is dead.
-    fn is_dead(&self, token: &Token) -> bool {
+    /// Whether a 403 on the look-up means that the token is dead. One that was just made, or that replaced a token which
+    /// was refused likewise, is not: the role's tokens may not look themselves up.
+    fn is_dead(&self, token: &Token, is_replacement: bool) -> bool {
         let mut memory = self.memory.lock();
-        if token.proved().is_none() && token.born.elapsed() < FRESH {
+        if is_replacement || (token.proved().is_none() && token.born.elapsed() < FRESH) {
             memory.may_look_up = Some(false);
         }
         memory.may_look_up != Some(false)
@@ -230,11 +252,13 @@ mod tests {
     fn a_fresh_token_is_not_dead_but_may_not_look_itself_up() {
         let denials = Denials::default();
         let fresh = token(1);
-        assert!(!denials.is_dead(&fresh));
+        assert!(!denials.is_dead(&fresh, false));
         let proved = token(2);
         proved.prove(Instant::now());
-        assert!(!denials.is_dead(&proved), "known from the fresh one");
+        assert!(!denials.is_dead(&proved, false), "known from the fresh one");
         denials.memory.lock().may_look_up = Some(true);
-        assert!(denials.is_dead(&proved));
+        assert!(denials.is_dead(&proved, false));
+        assert!(!denials.is_dead(&proved, true), "two in a row are not dead");
+        assert!(!denials.is_dead(&proved, false), "and that is remembered");
     }
 }

@@ -41,8 +41,6 @@ pub struct Session {
     secret_id_hidden: Mutex<Option<Instant>>,
 }
 
-/// A token that was accepted this recently needs no other proof.
-const PROOF: Duration = Duration::from_secs(60);
 /// For how long a role that may not look its secret ids up is not asked again.
 const HIDDEN: Duration = Duration::from_secs(3600);
 
@@ -97,7 +95,7 @@ impl Session {
     }
 
     /// Proves that the session can work: logs in where no token lives, else asks the server about the one there is,
-    /// unless the server accepted it within the last minute. Fails at once where the server is known to be down.
+    /// unless the server accepted it a moment ago ([`super::Settings::proof`]). Fails at once where the server is known to be down.
     pub async fn validate(&self) -> Result<(), VaultError> {
         self.tokens.server.check()?;
         let token = match self.tokens.current() {
@@ -111,9 +109,10 @@ impl Session {
                 }
             }
         };
+        let lasts = self.tokens.shared.settings.proof;
         match token.proved() {
-            Some(at) if at.elapsed() < PROOF => Ok(()),
-            None if !token.own && token.born.elapsed() < PROOF => Ok(()),
+            Some(at) if at.elapsed() < lasts => Ok(()),
+            None if !token.own && token.born.elapsed() < lasts => Ok(()),
             _ => self.tokens.check_alive(&token).await,
         }
     }

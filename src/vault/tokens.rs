@@ -216,13 +216,15 @@ impl Tokens {
         }
     }
 
-    /// This token is of no use any more. The next request logs in.
-    pub(super) fn discard(&self, token: &Token) {
+    /// This token is of no use any more. The next request logs in. False where it was not in use.
+    pub(super) fn discard(&self, token: &Token) -> bool {
         let mut state = self.state.lock();
-        if state.token.as_ref().is_some_and(|current| current.generation == token.generation) {
+        let is_current = state.token.as_ref().is_some_and(|current| current.generation == token.generation);
+        if is_current {
             token.retired.cancel();
             state.token = None;
         }
+        is_current
     }
 
     /// A user's own token is dead: nobody asks again for a while.

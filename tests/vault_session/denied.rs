@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use external_secrets_rs::vault::Retry;
+use external_secrets_rs::vault::{Retry, Settings};
 use futures::future::join_all;
 use serde_json::json;
+use testbed::proxy::Action;
 use testbed::{Method, wait_until};
 
 use crate::vault_support::{Result, Rig, SOON, read};
@@ -57,5 +58,66 @@ async fn a_role_that_gets_another_policy_heals_by_one_login() -> Result {
         other => Err(format!("{other:?}")),
     })
     .await?;
+    Ok(())
+}
+
+/// A role whose tokens may read, but not look themselves up.
+async fn bare(hint: &str) -> Result<Rig> {
+    let settings = Settings { proof: Duration::ZERO, ..Settings::default() };
+    let rig = Rig::with(hint, json!({"token_no_default_policy": true}), settings).await?;
+    let name = &rig.name;
+    let policy = format!(
+        "path \"{name}/kv/data/a\" {{ capabilities = [\"read\"] }}\n\
+         path \"auth/token/revoke-self\" {{ capabilities = [\"update\"] }}\n"
+    );
+    rig.vault.write_policy(name, &policy).await?;
+    rig.kv.write("a", json!({"k": "v"})).await?;
+    Ok(rig)
+}
+
+#[tokio::test]
+async fn checks_of_a_token_that_may_not_look_itself_up_cost_one_login_in_all() -> Result {
+    let rig = bare("bare-check").await?;
+    let session = rig.session();
+    read(&session, &rig.path("a")).await?;
+    let first = rig.last_token();
+    for _ in 0..5 {
+        session.validate().await?;
+        assert_eq!(read(&session, &rig.path("a")).await?, json!({"k": "v"}));
+    }
+    assert_eq!(rig.proxy.logins(), 2, "{}", rig.proxy.summary());
+    wait_until("the replaced token revoked", SOON, async || match rig.is_known(&first).await {
+        Ok(false) => Ok(()),
+        other => Err(format!("{other:?}")),
+    })
+    .await?;
+    assert!(rig.is_known(&rig.last_token()).await?);
+    Ok(())
+}
+
+#[tokio::test]
+async fn denied_paths_of_a_busy_session_whose_tokens_may_not_look_themselves_up_cost_one_login() -> Result {
+    let rig = bare("bare-denied").await?;
+    let session = rig.session();
+    read(&session, &rig.path("a")).await?;
+    // While a look-up is under way, another read proves the token that it is about.
+    rig.proxy.rule(|seen| seen.path.ends_with("/lookup-self"), Action::Delay(Duration::from_millis(300)));
+    let paths: Vec<_> = (0..3).map(|n| rig.path(&format!("denied-{n}"))).collect();
+    let denied = async {
+        for path in &paths {
+            let error = read(&session, path).await.unwrap_err();
+            assert_eq!(error.label(), "denied", "{error}");
+        }
+    };
+    let busy = async {
+        loop {
+            read(&session, &rig.path("a")).await.unwrap();
+        }
+    };
+    tokio::select! {
+        () = denied => {}
+        () = busy => {}
+    }
+    assert_eq!(rig.proxy.logins(), 2, "{}", rig.proxy.summary());
     Ok(())
 }
