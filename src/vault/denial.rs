@@ -52,6 +52,8 @@ const VERDICT: Duration = Duration::from_secs(1);
 /// How long a denied path is known to be denied without another look-up.
 const DENIED: Duration = Duration::from_secs(60);
 const MOST_DENIED: usize = 1024;
+/// How many paths in a row are refused to a user's own token that may not look itself up before it counts as dead.
+const MOST_IN_A_ROW: usize = 8;
 /// A token younger than this that was never accepted is not dead: the server does not let it look itself up.
 const FRESH: Duration = Duration::from_secs(5);
 
@@ -93,7 +95,7 @@ impl Tokens {
         if !self.is_current(token) {
             return Ok(Denial::Again { trial: false });
         }
-        if token.is_limited() || self.denials.is_known(token, path) {
+        if token.is_limited() || (!token.opaque && self.denials.is_known(token, path)) {
             return Ok(self.policy(token, path));
         }
         // Vault says so itself since 1.15; OpenBao does not.
@@ -103,12 +105,26 @@ impl Tokens {
         };
         match verdict {
             Verdict::Live => Ok(self.policy(token, path)),
-            Verdict::Refused { .. } if token.own => Err(self.discard_own(token)),
+            Verdict::Refused { certain } if token.own => self.own_denied(token, path, certain),
             Verdict::Refused { certain } if certain || self.denials.is_dead(token, is_replacement) => {
                 self.discard_refused(token, certain);
                 Ok(Denial::Again { trial: false })
             }
             Verdict::Refused { .. } => Ok(self.policy(token, path)),
+        }
+    }
+
+    /// A user's own token is refused, and so is its look-up. One that never could look itself up may live: then only this
+    /// read fails, until so many paths were refused in a row that it counts as dead.
+    fn own_denied(&self, token: &Token, path: &str, certain: bool) -> Result<Denial, VaultError> {
+        if certain || !token.opaque || self.denials.refused_in_a_row(token, path) >= MOST_IN_A_ROW {
+            return Err(self.discard_own(token));
+        }
+        let lasts = self.shared.settings.proof;
+        match token.proved() {
+            Some(at) if at.elapsed() < lasts => Ok(Denial::Final(token.holder())),
+            Some(_) => Err(self.own_refused()),
+            None => Err(self.doubt_own()),
         }
     }
 
@@ -119,6 +135,8 @@ impl Tokens {
             Verdict::Refused { .. } if token.own => match token.proved() {
                 // Reads work, and nothing forbids a token that may not look itself up.
                 Some(_) if token.opaque => Ok(()),
+                // The first read tells more, so it stays in use.
+                None if token.opaque => Err(self.doubt_own()),
                 _ => Err(self.discard_own(token)),
             },
             Verdict::Refused { certain } if certain || self.denials.is_dead(token, false) => {
@@ -198,6 +216,13 @@ impl Denials {
     fn is_known(&self, token: &Token, path: &str) -> bool {
         let memory = self.memory.lock();
         memory.generation == token.generation && memory.paths.get(path).is_some_and(|at| at.elapsed() < DENIED)
+    }
+
+    /// How many paths were refused to this token, with this one, since it was last accepted.
+    fn refused_in_a_row(&self, token: &Token, path: &str) -> usize {
+        self.note(token, path);
+        let (memory, proved) = (self.memory.lock(), token.proved());
+        memory.paths.values().filter(|at| proved.is_none_or(|proved| proved < **at)).count()
     }
 
     fn note(&self, token: &Token, path: &str) {

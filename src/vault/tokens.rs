@@ -227,10 +227,28 @@ impl Tokens {
         is_current
     }
 
-    /// A user's own token is dead: nobody asks again for a while.
+    /// A user's own token is dead: nobody asks again for a while. Readers that learn it from the same token later do not
+    /// prolong that.
     pub(super) fn discard_own(&self, token: &Token) -> VaultError {
-        self.discard(token);
-        self.note_failure(ErrorKind::TokenRefused { server: Arc::clone(&self.server.id().address) }.into())
+        if self.discard(token) {
+            return self.note_failure(self.own_refused());
+        }
+        let standing = self.state.lock().failed.as_ref().map(|failed| failed.error.clone());
+        standing.unwrap_or_else(|| self.own_refused())
+    }
+
+    /// A user's own token that was never accepted and of which nothing is known: it stays in use, and its first accepted
+    /// read is a recovery.
+    pub(super) fn doubt_own(&self) -> VaultError {
+        let error = self.own_refused();
+        let doubt = || Failed { error: error.clone(), until: Instant::now(), times: 0 };
+        self.state.lock().failed.get_or_insert_with(doubt);
+        error
+    }
+
+    /// The error of a user's own token that is refused.
+    pub(super) fn own_refused(&self) -> VaultError {
+        ErrorKind::TokenRefused { server: Arc::clone(&self.server.id().address) }.into()
     }
 
     /// Whether this is still the token that requests are sent with.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use external_secrets_rs::vault::{Retry, Settings};
+use external_secrets_rs::vault::{Connection, Login, Recovery, Retry, Settings};
 use futures::future::join_all;
 use serde_json::json;
 use testbed::proxy::Action;
@@ -119,5 +119,31 @@ async fn denied_paths_of_a_busy_session_whose_tokens_may_not_look_themselves_up_
         () = busy => {}
     }
     assert_eq!(rig.proxy.logins(), 2, "{}", rig.proxy.summary());
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_users_token_that_may_not_look_itself_up_serves_on_where_a_path_is_denied() -> Result {
+    let rig = Rig::new("own-denied", json!({})).await?;
+    rig.kv.write("a", json!({"k": "v"})).await?;
+    let token = rig.vault.create_token(&[&rig.name], json!({"no_default_policy": true})).await?;
+    let mut recoveries = rig.sessions.recoveries();
+    let session = rig.sessions.open(Connection::new(rig.proxy.url(), Login::token(token.into())?))?;
+    let denied: Vec<_> = (0..3).map(|n| rig.path(&format!("denied-{n}"))).collect();
+    let labels = async || {
+        let all = join_all(denied.iter().map(|path| read(&session, path))).await;
+        all.into_iter().map(|read| read.unwrap_err().label()).collect::<Vec<_>>()
+    };
+    // It may be dead as well, as far as can be told.
+    assert_eq!(labels().await, ["token_refused"; 3]);
+    assert_eq!(session.validate().await.unwrap_err().label(), "token_refused");
+    assert_eq!(read(&session, &rig.path("a")).await?, json!({"k": "v"}), "the token stays in use");
+    assert_eq!(recoveries.recv().await?, Recovery::Session(session.id()));
+
+    for _ in 0..5 {
+        assert_eq!(labels().await, ["denied"; 3]);
+        assert_eq!(read(&session, &rig.path("a")).await?, json!({"k": "v"}));
+        session.validate().await?;
+    }
     Ok(())
 }

@@ -84,9 +84,16 @@ async fn a_users_token_is_renewed_but_never_revoked() -> Result {
     let error = read(&session, &rig.path("a")).await.unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::TokenRefused { .. }), "{error}");
     assert_eq!(error.retry(), Retry::AfterEdit);
+    let paths: Vec<_> = (0..30).map(|n| rig.path(&n.to_string())).collect();
+    for refused in join_all(paths.iter().map(|path| read(&session, path))).await {
+        assert_eq!(refused.unwrap_err().label(), "token_refused");
+    }
     rig.proxy.reset();
-    for _ in 0..20 {
-        assert_eq!(read(&session, &rig.path("a")).await.unwrap_err().label(), "token_refused");
+    for path in &paths {
+        let error = read(&session, path).await.unwrap_err();
+        assert_eq!(error.label(), "token_refused");
+        let pause = error.next_try().expect("a pause").saturating_duration_since(Instant::now());
+        assert!(pause <= Duration::from_secs(15), "the herd counts once: {pause:?}");
     }
     assert_eq!(rig.proxy.requests().len(), 0, "nobody asks again for a while");
 
