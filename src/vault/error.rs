@@ -57,6 +57,7 @@ impl VaultError {
                 | K::EmptyCredential { .. }
                 | K::CredentialUnavailable { .. }
                 | K::LoginRefused { .. }
+                | K::LoginHeld { .. }
                 | K::TokenRefused { .. }
                 | K::NoNamespace { .. }
                 | K::ServerDown { .. }
@@ -143,6 +144,16 @@ pub enum ErrorKind {
         status: u16,
         /// What it likely means and what to do.
         reason: String,
+    },
+    /// The credentials may be good, but were not tried.
+    #[error(
+        "no login at \"auth/{mount}\" of Vault at {server} is tried for up to 15 minutes: others as the same role or user were refused, and one more refusal could lock it; correct or remove the stores whose login is refused"
+    )]
+    LoginHeld {
+        /// The server's address.
+        server: Arc<str>,
+        /// The auth mount.
+        mount: String,
     },
     /// The user's own token is refused.
     #[error(
@@ -358,6 +369,7 @@ impl ErrorKind {
             Self::EmptyCredential { .. } => "empty_credential",
             Self::CredentialUnavailable { .. } => "credential_unavailable",
             Self::LoginRefused { .. } => "login_refused",
+            Self::LoginHeld { .. } => "login_held",
             Self::TokenRefused { .. } => "token_refused",
             Self::Denied { .. } => "denied",
             Self::Gone { .. } => "gone",

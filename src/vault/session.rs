@@ -52,8 +52,7 @@ impl Session {
         shared: Arc<Shared>,
     ) -> Result<Self, VaultError> {
         let custom = custom_headers(connection)?;
-        let auth_namespace = connection.auth_namespace.as_ref().or(connection.namespace.as_ref());
-        let tokens = tokens::headers(&custom, auth_namespace.map(String::as_str))?;
+        let tokens = tokens::headers(&custom, connection.login_namespace())?;
         let reads = tokens::headers(&custom, connection.namespace.as_deref())?;
         let tokens = Arc::new(Tokens::new(connection, id, Arc::clone(&server), shared, tokens));
         let reader = Arc::new(Reader::new(Caller::new(connection, server, Arc::clone(&tokens), reads)));

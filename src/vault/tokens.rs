@@ -31,8 +31,9 @@ pub(super) struct Tokens {
     pub(super) denials: Denials,
     pub(super) login: Login,
     pub(super) namespace: Option<String>,
-    /// Whom refusals count against, where they can lock it out.
-    pub(super) principal: Option<Fingerprint>,
+    /// Whom refusals count against, where they can lock it out, and of which credentials: the same for all sessions that
+    /// would send the same login.
+    pub(super) lockable: Option<(Fingerprint, Fingerprint)>,
     pub(super) retry: RetrySettings,
     state: Mutex<State>,
 }
@@ -65,20 +66,23 @@ impl Tokens {
         shared: Arc<Shared>,
         headers: HeaderMap,
     ) -> Self {
-        let namespace = connection.auth_namespace.clone().or_else(|| connection.namespace.clone());
+        let namespace = connection.login_namespace().map(str::to_owned);
         let lockable = connection.login.principal().filter(|principal| principal.can_be_locked);
-        let principal = lockable.map(|principal| {
+        let lockable = lockable.map(|principal| {
             let mut print = Fingerprinter::new(&shared.key);
             print
                 .field(server.id().address().as_bytes())
-                .optional(namespace.as_deref().map(str::as_bytes))
+                // The root has several spellings.
+                .optional(namespace.as_deref().filter(|name| !matches!(*name, "" | "root")).map(str::as_bytes))
                 .field(principal.mount.as_bytes())
                 .field(principal.name.as_bytes());
-            print.finish()
+            let mut credentials = Fingerprinter::new(&shared.key);
+            connection.login.fingerprint(&mut credentials);
+            (print.finish(), credentials.finish())
         });
         let login = connection.login.clone();
         let (denials, state, retry) = (Denials::default(), Mutex::default(), connection.retry);
-        Self { id, server, shared, headers, denials, login, namespace, principal, retry, state }
+        Self { id, server, shared, headers, denials, login, namespace, lockable, retry, state }
     }
 
     /// A token to send one request with; logs in where none is good, once for all who ask.
@@ -169,9 +173,6 @@ impl Tokens {
             let recovered = !token.opaque && state.failed.take().is_some();
             (token, old, recovered, state.closed)
         };
-        if let Some(principal) = self.principal {
-            self.shared.budget.lock().granted(principal);
-        }
         // The session may have been dropped while the login was under way.
         let unused = if closed { Some(Arc::clone(&token)) } else { old };
         if let Some(unused) = unused {

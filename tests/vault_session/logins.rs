@@ -107,3 +107,33 @@ async fn a_session_whose_login_works_again_says_so() -> Result {
     assert_eq!(recoveries.recv().await?, Recovery::Session(session.id()));
     Ok(())
 }
+
+#[tokio::test]
+async fn stores_that_would_send_the_same_login_share_its_three_tries() -> Result {
+    let rig = Rig::new("herd", json!({})).await?;
+    let open = |secret_id: &str, team: usize| {
+        let (namespace, auth_namespace) = (Some(format!("team-{team}")), Some(String::new()));
+        let connection = Connection::new(rig.proxy.url(), rig.login_with(secret_id));
+        rig.sessions.open(Connection { namespace, auth_namespace, ..connection })
+    };
+    let wrong = (0..16).map(|team| open("wrong", team)).collect::<std::result::Result<Vec<_>, _>>()?;
+    for refused in join_all(wrong.iter().map(|session| session.validate())).await {
+        assert_eq!(refused.unwrap_err().label(), "login_refused");
+    }
+    assert_eq!(rig.proxy.logins(), 3, "{}", rig.proxy.summary());
+    assert_eq!(open("wrong as well", 0)?.validate().await.unwrap_err().label(), "login_refused");
+    let held = open(&rig.role.secret_id, 0)?.validate().await.unwrap_err();
+    assert!(matches!(held.kind(), ErrorKind::LoginHeld { .. }), "the fifth refusal would lock the role: {held}");
+    assert_eq!((held.retry(), rig.proxy.logins()), (Retry::Later, 4), "{}", rig.proxy.summary());
+
+    let rig = Rig::new("good-herd", json!({})).await?;
+    let open = |team: usize| {
+        let (namespace, auth_namespace) = (Some(format!("team-{team}")), Some(String::new()));
+        rig.sessions.open(Connection { namespace, auth_namespace, ..rig.connection() })
+    };
+    let good = (0..16).map(open).collect::<std::result::Result<Vec<_>, _>>()?;
+    for granted in join_all(good.iter().map(|session| session.validate())).await {
+        granted?;
+    }
+    Ok(())
+}
