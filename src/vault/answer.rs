@@ -16,6 +16,13 @@ pub(super) struct Place<'a> {
     pub(super) max_body: usize,
 }
 
+/// `{"errors": […]}`: every 4xx of Vault and OpenBao has it, if only as an empty list.
+#[derive(Deserialize)]
+struct Refused {
+    #[serde(rename = "errors")]
+    _errors: Vec<String>,
+}
+
 /// `{"errors": […], "warnings": […]}`
 #[derive(Default, Deserialize)]
 pub(super) struct Said {
@@ -34,6 +41,12 @@ impl Answer {
     /// One of the server's errors holds this.
     pub(super) fn says(&self, needle: &str) -> bool {
         self.said().errors.into_iter().flatten().any(|error| error.contains(needle))
+    }
+
+    /// A 4xx in Vault's own form. What stands before it says the same statuses, and then they say nothing of tokens,
+    /// credentials or policies.
+    pub(super) fn is_vaults_word(&self) -> Result<(), Garbled> {
+        self.json::<Refused>().map(|_| ())
     }
 
     /// The body as JSON of a shape, or how it fails to be. serde's own message is dropped: it may quote a value.
@@ -81,7 +94,10 @@ impl Place<'_> {
             501 => ErrorKind::Unanswered { server, path, why: Down::Uninitialised },
             503 if answer.says("sealed") => ErrorKind::Unanswered { server, path, why: Down::Sealed },
             500.. => ErrorKind::ServerFailed { server, path, status, said: quote(answer) },
-            400..500 => ErrorKind::Rejected { path, status, said: quote(answer) },
+            400..500 => match answer.is_vaults_word() {
+                Ok(()) => ErrorKind::Rejected { path, status, said: quote(answer) },
+                Err(what) => ErrorKind::Garbled { path, status, what },
+            },
             _ => ErrorKind::Garbled { path, status, what: Garbled::Shape },
         }
         .into()
@@ -182,6 +198,9 @@ mod tests {
             (500, r#"{"errors":["disk\nfull"]}"#, "server_failed", r#"and says "disk full""#),
             (400, "Client sent an HTTP request to an HTTPS server.\n", "tls", "https://"),
             (405, r#"{"errors":["unsupported operation"]}"#, "rejected", "unsupported operation"),
+            (401, "<html>sign in</html>", "garbled", "a page of HTML"),
+            (403, r#"{"message":"Forbidden"}"#, "garbled", "JSON of another shape"),
+            (405, "", "garbled", "not whole JSON"),
         ] {
             let error = error(status, body);
             assert_eq!(error.label(), label);

@@ -92,6 +92,7 @@ impl Tokens {
         path: &str,
         answer: &Answer,
     ) -> Result<Denial, VaultError> {
+        answer.is_vaults_word().map_err(|what| self.place(path).garbled(answer.status, what))?;
         if !self.is_current(token) {
             return Ok(Denial::Again { trial: false });
         }
@@ -194,7 +195,7 @@ impl Tokens {
                 self.denials.memory.lock().may_look_up = Some(true);
                 Verdict::Live
             }
-            403 => Verdict::Refused { certain: answer.says("invalid token") },
+            403 if answer.is_vaults_word().is_ok() => Verdict::Refused { certain: answer.says("invalid token") },
             _ => return Err(self.place(LOOKUP_SELF).status(&answer)),
         };
         *remembered = Some((token.generation, Instant::now(), verdict));

@@ -87,7 +87,10 @@ impl Tokens {
                 ErrorKind::NoNamespace { namespace: self.namespace.clone().unwrap_or_default() }.into()
             }
             400 if answer.body.starts_with(b"Client sent") => place.status(answer),
-            400 | 401 | 403 | 404 | 405 => self.refused(answer.status, refusal(answer)),
+            400 | 401 | 403 | 404 | 405 => match answer.is_vaults_word() {
+                Ok(()) => self.refused(answer.status, refusal(answer)),
+                Err(what) => place.garbled(answer.status, what),
+            },
             _ => place.status(answer),
         }
     }
@@ -121,7 +124,7 @@ impl Tokens {
                 token.prove(now);
                 Ok(token)
             }
-            403 => Ok(bare),
+            403 if answer.is_vaults_word().is_ok() => Ok(bare),
             _ => Err(self.place(LOOKUP_SELF).status(&answer)),
         }
     }

@@ -144,7 +144,7 @@ impl Session {
             }
             // It is used up, ended or destroyed, and the token that it gave lives on.
             204 => Ok(Some(SecretIdLife { is_gone: true, ..SecretIdLife::default() })),
-            400..=405 => {
+            400..=405 if answer.is_vaults_word().is_ok() => {
                 *self.secret_id_hidden.lock() = Some(Instant::now());
                 Ok(None)
             }

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use external_secrets_rs::vault::{Connection, ErrorKind, RetrySettings};
+use external_secrets_rs::vault::{Connection, ErrorKind, Login, RetrySettings, Session, Settings};
 use serde_json::json;
-use testbed::Proxy;
-use testbed::proxy::Action;
+use testbed::proxy::{Action, Seen};
+use testbed::{Proxy, wait_until};
 
 use crate::is_read;
-use crate::vault_support::{Result, Rig, read};
+use crate::vault_support::{Result, Rig, SOON, read};
 
 #[tokio::test]
 async fn an_answer_that_is_not_the_secret_is_never_taken_for_it() -> Result {
@@ -162,5 +162,57 @@ async fn headers_are_sent_as_the_store_says() -> Result {
     let sent = &requests[1];
     assert_eq!(sent.header("x-vault-index"), Some("v1:abc"));
     assert_eq!(sent.header("x-vault-inconsistent"), Some("forward-active-node"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_proxys_refusal_is_not_vaults() -> Result {
+    let rig = Rig::with("waf", json!({}), Settings { proof: Duration::ZERO, ..Settings::default() }).await?;
+    rig.kv.write("a", json!({"k": "v"})).await?;
+    let session = rig.session();
+    read(&session, &rig.path("a")).await?;
+    let own = rig.vault.create_token(&[&rig.name], json!({})).await?;
+    let own = rig.sessions.open(Connection::new(rig.proxy.url(), Login::token(own.into())?))?;
+    let blocked = rig
+        .sessions
+        .open(Connection { headers: [("X-Team".to_owned(), "x".to_owned())].into(), ..rig.connection() })?;
+    let label = async |session: &Session| read(session, &rig.path("a")).await.unwrap_err().label();
+    for action in [
+        Action::answer(403, "text/html", "<html>blocked</html>"),
+        Action::answer(401, "application/json", r#"{"message":"Unauthorized"}"#),
+        Action::answer(400, "text/plain", "Bad Request"),
+        Action::answer(404, "text/html", "<html>no backend</html>"),
+    ] {
+        let told = format!("{action:?}");
+        let rule = rig.proxy.always(action);
+        for _ in 0..3 {
+            assert_eq!(label(&session).await, "garbled", "{told}");
+            assert_eq!(label(&own).await, "garbled", "{told}");
+            assert_eq!(label(&blocked).await, "garbled", "{told}");
+        }
+        let error = session.validate().await.unwrap_err();
+        assert_eq!(error.label(), "garbled", "{error}");
+        rig.proxy.remove(rule);
+        assert_eq!(read(&session, &rig.path("a")).await?, json!({"k": "v"}), "after {told}");
+    }
+    for session in [&own, &blocked] {
+        wait_until("another try, soon", SOON, async || read(session, &rig.path("a")).await).await?;
+    }
+    assert_eq!(rig.proxy.count(|seen| seen.path.ends_with("/revoke-self")), 0, "{}", rig.proxy.summary());
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_renewal_that_a_proxy_refuses_is_tried_again() -> Result {
+    let rig = Rig::new("waf-renewal", json!({"token_period": "3s"})).await?;
+    rig.kv.write("a", json!({"k": "v"})).await?;
+    let session = rig.session();
+    let is_renewal = |seen: &Seen| seen.path.ends_with("/renew-self");
+    rig.proxy.rule_times(1, is_renewal, Action::answer(403, "text/html", "<html>blocked</html>"));
+    read(&session, &rig.path("a")).await?;
+    wait_until("a second renewal", SOON, async || (rig.proxy.count(is_renewal) > 1).then_some(()).ok_or("none"))
+        .await?;
+    read(&session, &rig.path("a")).await?;
+    assert_eq!(rig.proxy.logins(), 1, "{}", rig.proxy.summary());
     Ok(())
 }
