@@ -82,7 +82,8 @@ pub enum Call {
     LookupMount,
     /// An AppRole's look-up of its own secret id.
     LookupSecretId,
-    /// `sys/health`, asked only while a server is suspected to be down.
+    /// `sys/health`, or a stand-in where something before Vault answers it, asked only while a server is suspected to be
+    /// down.
     Health,
 }
 

@@ -55,6 +55,40 @@ async fn a_sealed_server_is_asked_by_one_probe_and_resumes_by_itself() -> Result
 }
 
 #[tokio::test]
+async fn a_proxy_that_fails_before_vault_is_not_told_as_a_seal() -> Result {
+    let rig = Rig::new("ingress", json!({})).await?;
+    rig.kv.write("a", json!({"k": "v"})).await?;
+    let mut recoveries = rig.sessions.recoveries();
+    let session = rig.session();
+    read(&session, &rig.path("a")).await?;
+    let rule = rig.proxy.always(Action::answer(503, "text/html", "<html>no endpoints</html>"));
+    assert!(read(&session, &rig.path("a")).await.is_err());
+    wait_until("the breaker", SOON, async || session.server_down().ok_or("closed")).await?;
+    assert_eq!(session.server_down(), Some(Down::Failing(503)));
+    rig.proxy.remove(rule);
+    tokio::time::timeout(Duration::from_secs(30), recoveries.recv()).await??;
+    assert_eq!(read(&session, &rig.path("a")).await?, json!({"k": "v"}));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_proxy_that_hides_the_health_does_not_keep_the_breaker_open() -> Result {
+    let rig = Rig::new("hidden-health", json!({})).await?;
+    rig.kv.write("a", json!({"k": "v"})).await?;
+    let session = rig.session();
+    read(&session, &rig.path("a")).await?;
+    rig.proxy.rule(is_health, Action::answer(503, "text/html", "<html>not for you</html>"));
+    rig.proxy.rule(|seen| seen.path.ends_with("/bad"), Action::refuse(500, "internal error"));
+    for _ in 0..2 {
+        assert_eq!(read(&session, &rig.path("bad")).await.unwrap_err().label(), "server_failed");
+        assert_eq!(read(&session, &rig.path("a")).await?, json!({"k": "v"}));
+    }
+    assert!(rig.proxy.count(is_health) > 0, "{}", rig.proxy.summary());
+    assert_eq!(session.server_down(), None);
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_server_that_is_away_fails_everybody_at_once_until_it_is_back() -> Result {
     let mut rig = Rig::new("away", json!({})).await?;
     rig.kv.write("a", json!({"k": "v"})).await?;
