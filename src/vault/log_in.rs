@@ -91,7 +91,7 @@ impl Tokens {
                 Ok(()) => self.refused(answer.status, refusal(answer)),
                 Err(what) => place.garbled(answer.status, what),
             },
-            _ => place.status(answer),
+            _ => place.status_alone(answer),
         }
     }
 
