@@ -118,7 +118,7 @@ impl Session {
 
     /// Checks that the mount that holds `path` is KV of this version, as far as the token may ask.
     ///
-    /// `Ok` also where it may not: the first 404 tells then.
+    /// `Ok` also where it may not, has few uses, or there is none yet: the first 404 tells then.
     pub async fn check_mount(&self, version: KvVersion, path: &str) -> Result<(), VaultError> {
         self.reader.check_mount(version, path).await
     }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use external_secrets_rs::vault::{Connection, ErrorKind, Recovery, Retry, Sessions, Settings};
+use external_secrets_rs::vault::{Connection, ErrorKind, KvVersion, Recovery, Retry, Sessions, Settings};
 use futures::future::join_all;
 use serde_json::json;
 use testbed::wait_until;
@@ -135,5 +135,23 @@ async fn stores_that_would_send_the_same_login_share_its_three_tries() -> Result
     for granted in join_all(good.iter().map(|session| session.validate())).await {
         granted?;
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_check_costs_a_token_none_of_its_few_uses() -> Result {
+    let rig = Rig::new("check-uses", json!({"token_num_uses": 2})).await?;
+    rig.kv.write("a", json!({"k": "v"})).await?;
+    let session = rig.session();
+    for _ in 0..3 {
+        session.validate().await?;
+        session.check_mount(KvVersion::V2, rig.kv.mount()).await?;
+        assert_eq!(session.secret_id_life().await?, None);
+    }
+    for _ in 0..2 {
+        assert_eq!(read(&session, &rig.path("a")).await?, json!({"k": "v"}));
+    }
+    session.check_mount(KvVersion::V2, rig.kv.mount()).await?;
+    assert_eq!(rig.proxy.requests().len(), 3, "a login and two reads\n{}", rig.proxy.summary());
     Ok(())
 }
