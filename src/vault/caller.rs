@@ -9,7 +9,7 @@ use super::answer::Place;
 use super::connection::{Connection, RetrySettings};
 use super::denial::Denial;
 use super::error::{Action, Down, ErrorKind, VaultError};
-use super::http::{Answer, Ask, Failure};
+use super::http::{Answer, Ask, Failure, INDEX};
 use super::retry;
 use super::server::Server;
 use super::session::Urgency;
@@ -37,7 +37,6 @@ pub(super) struct Caller {
     retry: RetrySettings,
 }
 
-const INDEX: HeaderName = HeaderName::from_static("x-vault-index");
 const INCONSISTENT: HeaderName = HeaderName::from_static("x-vault-inconsistent");
 
 /// How often one call may change its token: a dead one, then a trial in case policies changed.

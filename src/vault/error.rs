@@ -192,7 +192,9 @@ pub enum ErrorKind {
         version: KvVersion,
     },
     /// No API path can look like this.
-    #[error("\"{path}\" is not a path in Vault: it has an empty, \".\" or \"..\" segment; correct the remote key")]
+    #[error(
+        "{path:?} is not a path in Vault: it has an empty, \".\" or \"..\" segment, or a control character; correct the remote key, or the store's `path` or auth"
+    )]
     BadPath {
         /// The path.
         path: String,

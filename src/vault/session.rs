@@ -81,13 +81,7 @@ impl Session {
         self.metadata.read(path.to_owned(), urgency, spawn, fetch).await.unwrap_or_else(cut_off)
     }
 
-    /// Lists one folder at its API path (`kv/metadata/database` for v2); folders in it end in `/`.
-    /// Empty only where the folder is certainly empty or missing.
-    pub async fn list(&self, version: KvVersion, folder: &str) -> Result<Vec<String>, VaultError> {
-        self.reader.list(version, folder).await
-    }
-
-    /// All secrets below a folder, as sorted paths below it: at most 16 levels and 10,000 names
+    /// All secrets below a folder at its API path (`kv/metadata/database` for v2), as sorted paths below it: at most 16 levels and 10,000 names
     /// ([`ErrorKind::WalkLimit`]), with 8 requests at a time. Soft-deleted ones are among them.
     pub async fn walk(&self, version: KvVersion, folder: &str) -> Result<Vec<String>, VaultError> {
         walk(&self.reader, version, folder).await
