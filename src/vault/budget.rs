@@ -1,9 +1,10 @@
 //! How often logins may be refused before we stop asking, across all sessions.
 //!
 //! Vault and OpenBao lock a role or user for 15 minutes after 5 refused logins, and a mended credential is locked
-//! with it. So a role or user gets 3 refusals in 15 minutes. A credential that was never refused gets one try even
-//! then, so that a mend heals at once, but the fifth refusal is never risked. Logins under way count as refused until
-//! they end: who would go beyond waits for them.
+//! with it. They count refusals until one is granted or 15 minutes have passed since the last. So a role or user gets
+//! 3 refusals, and then a rest of 15 minutes. A credential that was never refused gets one try even then, so that a
+//! mend heals at once, but the fifth refusal is never risked. Logins under way count as refused until they end: who
+//! would go beyond waits for them.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -14,13 +15,14 @@ use tokio::sync::Notify;
 use super::connection::Fingerprint;
 use super::error::VaultError;
 
-const WINDOW: Duration = Duration::from_secs(15 * 60);
+/// Without a refusal for so long, the server counts anew.
+const REST: Duration = Duration::from_secs(15 * 60);
 /// Refusals after which a refused credential is not tried again.
 const ALLOWED: usize = 3;
 /// Refusals after which no credential is tried.
 const MOST: usize = 4;
 
-/// The refused logins of the last 15 minutes, and those under way, by role or user.
+/// The refused logins that the server still counts, and those under way, by role or user.
 #[derive(Default)]
 pub(super) struct Budget {
     accounts: Mutex<HashMap<Fingerprint, Account>>,
@@ -56,18 +58,17 @@ enum Turn {
 }
 
 impl Account {
-    fn turn(&self, credentials: Fingerprint, now: Instant) -> Turn {
+    fn turn(&self, credentials: Fingerprint) -> Turn {
         if self.under_way > 0 && self.refusals.len() + self.under_way >= ALLOWED {
             return Turn::Later;
         }
         let own = self.refusals.iter().rfind(|refusal| refusal.credentials == credentials);
         let most = if own.is_some() { ALLOWED } else { MOST };
-        match self.refusals.len().checked_sub(most).and_then(|over| self.refusals.get(over)) {
-            None => Turn::Now,
-            Some(first) => {
-                let own = own.map(|own| own.error.clone());
-                Turn::Never(Spent { until: (first.at + WINDOW).max(now), own })
+        match self.refusals.last() {
+            Some(last) if self.refusals.len() >= most => {
+                Turn::Never(Spent { until: last.at + REST, own: own.map(|own| own.error.clone()) })
             }
+            _ => Turn::Now,
         }
     }
 }
@@ -100,7 +101,7 @@ impl Budget {
         let mut accounts = self.accounts.lock();
         forget_old(&mut accounts, now);
         let account = accounts.entry(principal).or_default();
-        match account.turn(credentials, now) {
+        match account.turn(credentials) {
             Turn::Now => {
                 account.under_way += 1;
                 Ok(Some(Attempt { budget: self, principal, credentials }))
@@ -111,10 +112,12 @@ impl Budget {
     }
 }
 
-/// What bounds the memory: nothing is kept beyond the window.
+/// What bounds the memory: nothing is kept that the server does not count any more.
 fn forget_old(accounts: &mut HashMap<Fingerprint, Account>, now: Instant) {
     accounts.retain(|_, account| {
-        account.refusals.retain(|refusal| now.duration_since(refusal.at) < WINDOW);
+        if account.refusals.last().is_none_or(|last| now.duration_since(last.at) >= REST) {
+            account.refusals.clear();
+        }
         account.under_way > 0 || !account.refusals.is_empty()
     });
 }
@@ -173,17 +176,20 @@ mod tests {
     }
 
     #[test]
-    fn three_refusals_in_a_quarter_of_an_hour() {
+    fn three_refusals_and_then_a_rest() {
         let start = Instant::now();
         let at = |minutes: u64| start + Duration::from_secs(60 * minutes);
         let budget = Budget::default();
         for minute in [0, 1, 2] {
             assert_eq!(tried(&budget, ROLE, WRONG, at(minute)), None, "minute {minute}");
         }
-        assert_eq!(tried(&budget, ROLE, WRONG, at(3)), Some(at(15)));
+        assert_eq!(tried(&budget, ROLE, WRONG, at(3)), Some(at(17)));
         assert_eq!(tried(&budget, OTHER_ROLE, WRONG, at(3)), None);
-        assert_eq!(tried(&budget, ROLE, WRONG, at(15)), None, "the first is forgotten");
-        assert_eq!(tried(&budget, ROLE, WRONG, at(15)), Some(at(16)));
+        assert_eq!(tried(&budget, ROLE, WRONG, at(15)), Some(at(17)), "the server counts on from the last");
+        for minute in [17, 18, 19] {
+            assert_eq!(tried(&budget, ROLE, WRONG, at(minute)), None, "minute {minute}");
+        }
+        assert_eq!(tried(&budget, ROLE, WRONG, at(20)), Some(at(34)));
     }
 
     #[test]
@@ -194,9 +200,9 @@ mod tests {
             assert_eq!(tried(&budget, ROLE, WRONG, now), None);
         }
         assert_eq!(tried(&budget, ROLE, MENDED, now), None);
-        assert_eq!(tried(&budget, ROLE, MENDED, now), Some(now + WINDOW));
-        assert_eq!(tried(&budget, ROLE, [5; 32], now), Some(now + WINDOW), "never refused, but one more would lock");
-        assert_eq!(tried(&budget, ROLE, [5; 32], now + WINDOW), None);
+        assert_eq!(tried(&budget, ROLE, MENDED, now), Some(now + REST));
+        assert_eq!(tried(&budget, ROLE, [5; 32], now), Some(now + REST), "never refused, but one more would lock");
+        assert_eq!(tried(&budget, ROLE, [5; 32], now + REST), None);
     }
 
     #[test]
@@ -208,7 +214,7 @@ mod tests {
         }
         budget.try_begin(ROLE, MENDED, now).ok().flatten().expect("its one try").granted();
         assert_eq!(tried(&budget, ROLE, WRONG, now), None);
-        forget_old(&mut budget.accounts.lock(), now + WINDOW);
+        forget_old(&mut budget.accounts.lock(), now + REST);
         assert!(budget.accounts.lock().is_empty());
     }
 

@@ -133,13 +133,13 @@ impl Tokens {
     pub(super) async fn check_alive(self: &Arc<Self>, token: &Arc<Token>) -> Result<(), VaultError> {
         match self.verdict(token).await? {
             Verdict::Live => Ok(()),
-            Verdict::Refused { .. } if token.own => match token.proved() {
+            Verdict::Refused { certain: false } if token.own && token.opaque => match token.proved() {
                 // Reads work, and nothing forbids a token that may not look itself up.
-                Some(_) if token.opaque => Ok(()),
+                Some(_) => Ok(()),
                 // The first read tells more, so it stays in use.
-                None if token.opaque => Err(self.doubt_own()),
-                _ => Err(self.discard_own(token)),
+                None => Err(self.doubt_own()),
             },
+            Verdict::Refused { .. } if token.own => Err(self.discard_own(token)),
             Verdict::Refused { certain } if certain || self.denials.is_dead(token, false) => {
                 self.discard_refused(token, certain);
                 let fresh = self.acquire().await?;

@@ -44,7 +44,7 @@ async fn refused_credentials_are_tried_rarely_and_heal_at_once_when_mended() -> 
         assert_eq!(read(&again, &rig.path("a")).await.unwrap_err().to_string(), expected);
         drop(again);
     }
-    assert_eq!(rig.proxy.logins(), 3, "three in a quarter of an hour\n{}", rig.proxy.summary());
+    assert_eq!(rig.proxy.logins(), 3, "three, then a rest\n{}", rig.proxy.summary());
 
     let mended = rig.session();
     assert_eq!(read(&mended, &rig.path("a")).await?, json!({"k": "v"}));
