@@ -52,7 +52,8 @@ fn openbao_is_vault_under_another_name() {
     }))
     .unwrap();
     let vault = store.spec.0.provider.vault().unwrap();
-    assert_eq!((vault.server.as_str(), vault.auth_namespace()), ("https://bao", Some("login")));
+    let login = vault.auth.as_ref().unwrap().namespace.as_deref();
+    assert_eq!((vault.server.as_str(), vault.namespace.as_deref(), login), ("https://bao", Some("n"), Some("login")));
     assert_eq!(store.spec.0.provider.foreign(), None);
 }
 

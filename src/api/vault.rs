@@ -64,13 +64,6 @@ pub struct VaultProvider {
     pub check_and_set: Option<CheckAndSet>,
 }
 
-impl VaultProvider {
-    /// The Vault namespace to log in at: that of `auth`, or else that of the store.
-    pub fn auth_namespace(&self) -> Option<&str> {
-        self.auth.as_ref().and_then(|auth| auth.namespace.as_deref()).or(self.namespace.as_deref())
-    }
-}
-
 /// Version of the key/value engine.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]

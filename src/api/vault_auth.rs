@@ -80,12 +80,9 @@ pub struct AppRoleAuth {
 }
 
 impl AppRoleAuth {
-    /// Mount of the method where none is written.
-    pub const DEFAULT_MOUNT: &str = "approle";
-
-    /// Mount of the method.
+    /// Mount of the method; empty for its default, which [`crate::vault::Login`] knows.
     pub fn mount(&self) -> &str {
-        mount(self.path.as_deref(), Self::DEFAULT_MOUNT)
+        self.path.as_deref().unwrap_or_default()
     }
 
     /// The role's id in either spelling; None where it stands in a Secret (`role_ref`).
@@ -115,12 +112,9 @@ pub struct KubernetesAuth {
 }
 
 impl KubernetesAuth {
-    /// Mount of the method where none is written.
-    pub const DEFAULT_MOUNT: &str = "kubernetes";
-
-    /// Mount of the method.
+    /// Mount of the method; empty for its default, which [`crate::vault::Login`] knows.
     pub fn mount(&self) -> &str {
-        mount(self.mount_path.as_deref(), Self::DEFAULT_MOUNT)
+        self.mount_path.as_deref().unwrap_or_default()
     }
 }
 
@@ -139,12 +133,9 @@ pub struct UserPassAuth {
 }
 
 impl UserPassAuth {
-    /// Mount of the method where none is written.
-    pub const DEFAULT_MOUNT: &str = "userpass";
-
-    /// Mount of the method.
+    /// Mount of the method; empty for its default, which [`crate::vault::Login`] knows.
     pub fn mount(&self) -> &str {
-        mount(self.path.as_deref(), Self::DEFAULT_MOUNT)
+        self.path.as_deref().unwrap_or_default()
     }
 }
 
@@ -163,12 +154,9 @@ pub struct LdapAuth {
 }
 
 impl LdapAuth {
-    /// Mount of the method where none is written.
-    pub const DEFAULT_MOUNT: &str = "ldap";
-
-    /// Mount of the method.
+    /// Mount of the method; empty for its default, which [`crate::vault::Login`] knows.
     pub fn mount(&self) -> &str {
-        mount(self.path.as_deref(), Self::DEFAULT_MOUNT)
+        self.path.as_deref().unwrap_or_default()
     }
 }
 
@@ -194,12 +182,9 @@ pub struct JwtAuth {
 }
 
 impl JwtAuth {
-    /// Mount of the method where none is written.
-    pub const DEFAULT_MOUNT: &str = "jwt";
-
-    /// Mount of the method.
+    /// Mount of the method; empty for its default, which [`crate::vault::Login`] knows.
     pub fn mount(&self) -> &str {
-        mount(self.path.as_deref(), Self::DEFAULT_MOUNT)
+        self.path.as_deref().unwrap_or_default()
     }
 }
 
@@ -237,15 +222,8 @@ pub struct CertAuth {
 }
 
 impl CertAuth {
-    /// Mount of the method where none is written.
-    pub const DEFAULT_MOUNT: &str = "cert";
-
-    /// Mount of the method.
+    /// Mount of the method; empty for its default, which [`crate::vault::Login`] knows.
     pub fn mount(&self) -> &str {
-        mount(self.path.as_deref(), Self::DEFAULT_MOUNT)
+        self.path.as_deref().unwrap_or_default()
     }
-}
-
-fn mount<'a>(path: Option<&'a str>, default: &'a str) -> &'a str {
-    path.filter(|path| !path.is_empty()).unwrap_or(default)
 }

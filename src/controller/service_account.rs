@@ -10,6 +10,10 @@ use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::api::PostParams;
 use kube::{Api, Client};
 use secrecy::SecretString;
+use std::time::Duration;
+
+/// An API server that takes longer is told as such, before Vault's own deadline would blame Vault.
+const DEADLINE: Duration = Duration::from_secs(10);
 
 /// Asks for tokens of one ServiceAccount.
 pub struct ServiceAccountTokens {
@@ -38,7 +42,12 @@ impl ServiceAccountTokens {
             bound_object_ref: None,
         };
         let request = TokenRequest { spec, ..TokenRequest::default() };
-        let answer = api.create_token_request(&self.account.name, &PostParams::default(), &request).await;
+        let params = PostParams::default();
+        let request = api.create_token_request(&self.account.name, &params, &request);
+        let answer = tokio::time::timeout(DEADLINE, request).await.map_err(|_| {
+            let (account, seconds) = (&self.account, DEADLINE.as_secs());
+            format!("the API server did not give a token of ServiceAccount \"{account}\" within {seconds} s")
+        })?;
         let answer = answer.map_err(|error| {
             let error = ApiServerError::new("request a token of", "ServiceAccount", &self.account, &error);
             format!("{error}; create the ServiceAccount, or correct serviceAccountRef")
@@ -51,5 +60,22 @@ impl ServiceAccountTokens {
 impl JwtIssuer for ServiceAccountTokens {
     fn issue(&self) -> BoxFuture<'_, Result<SecretString, String>> {
         self.request().boxed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_hanging_api_server_is_named() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let hanging = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", hanging.local_addr().unwrap());
+        let client = Client::try_from(kube::Config::new(url.parse().unwrap())).unwrap();
+        let account = ObjectKey { namespace: "team".into(), name: "app".into() };
+        let tokens = ServiceAccountTokens { client, account, audiences: Vec::new(), seconds: 600 };
+        let error = tokens.issue().await.unwrap_err();
+        assert_eq!(error, "the API server did not give a token of ServiceAccount \"team/app\" within 10 s");
     }
 }

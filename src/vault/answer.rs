@@ -16,6 +16,13 @@ pub(super) struct Place<'a> {
     pub(super) max_body: usize,
 }
 
+/// `{"errors": […]}`: every 4xx of Vault and OpenBao has it, if only as an empty list.
+#[derive(Deserialize)]
+struct Refused {
+    #[serde(rename = "errors")]
+    _errors: Vec<String>,
+}
+
 /// `{"errors": […], "warnings": […]}`
 #[derive(Default, Deserialize)]
 pub(super) struct Said {
@@ -34,6 +41,12 @@ impl Answer {
     /// One of the server's errors holds this.
     pub(super) fn says(&self, needle: &str) -> bool {
         self.said().errors.into_iter().flatten().any(|error| error.contains(needle))
+    }
+
+    /// A 4xx in Vault's own form. What stands before it says the same statuses, and then they say nothing of tokens,
+    /// credentials or policies.
+    pub(super) fn is_vaults_word(&self) -> Result<(), Garbled> {
+        self.json::<Refused>().map(|_| ())
     }
 
     /// The body as JSON of a shape, or how it fails to be. serde's own message is dropped: it may quote a value.
@@ -66,8 +79,17 @@ impl Place<'_> {
         .into()
     }
 
-    /// The error of an answer whose status says all.
+    /// The error of an answer whose status says all, with the server's words.
     pub(super) fn status(self, answer: &Answer) -> VaultError {
+        self.told(answer, quote(answer))
+    }
+
+    /// The same without its words, which may repeat the credentials that were sent.
+    pub(super) fn status_alone(self, answer: &Answer) -> VaultError {
+        self.told(answer, String::new())
+    }
+
+    fn told(self, answer: &Answer, said: String) -> VaultError {
         let server = Arc::clone(self.server);
         let path = self.path.to_owned();
         let status = answer.status;
@@ -80,18 +102,25 @@ impl Place<'_> {
             429 => ErrorKind::Throttled { server, path },
             501 => ErrorKind::Unanswered { server, path, why: Down::Uninitialised },
             503 if answer.says("sealed") => ErrorKind::Unanswered { server, path, why: Down::Sealed },
-            500.. => ErrorKind::ServerFailed { server, path, status, said: quote(answer) },
-            400..500 => ErrorKind::Rejected { path, status, said: quote(answer) },
+            500.. => ErrorKind::ServerFailed { server, path, status, said },
+            400..500 => match answer.is_vaults_word() {
+                Ok(()) => ErrorKind::Rejected { path, status, said },
+                Err(what) => ErrorKind::Garbled { path, status, what },
+            },
             _ => ErrorKind::Garbled { path, status, what: Garbled::Shape },
         }
         .into()
     }
 }
 
-/// The server's words for a person, bounded and on one line.
+/// The server's words for a person, bounded and on one line. A word with a digit is left out: ports, times and ids differ
+/// from try to try, and an error's text must not.
 fn quote(answer: &Answer) -> String {
     let errors = answer.said().errors.unwrap_or_default().join("; ");
-    errors.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(200).collect()
+    let differs = |word: &str| word.bytes().any(|byte| byte.is_ascii_digit());
+    let mut words: Vec<_> = errors.split_whitespace().map(|word| if differs(word) { "…" } else { word }).collect();
+    words.dedup_by(|next, last| *next == "…" && *last == "…");
+    words.join(" ").chars().take(200).collect()
 }
 
 /// What servers are known to say about a refused login, and what a person should do about it.
@@ -182,11 +211,29 @@ mod tests {
             (500, r#"{"errors":["disk\nfull"]}"#, "server_failed", r#"and says "disk full""#),
             (400, "Client sent an HTTP request to an HTTPS server.\n", "tls", "https://"),
             (405, r#"{"errors":["unsupported operation"]}"#, "rejected", "unsupported operation"),
+            (401, "<html>sign in</html>", "garbled", "a page of HTML"),
+            (403, r#"{"message":"Forbidden"}"#, "garbled", "JSON of another shape"),
+            (405, "", "garbled", "not whole JSON"),
         ] {
             let error = error(status, body);
             assert_eq!(error.label(), label);
             assert!(error.to_string().contains(words), "{error}");
         }
+    }
+
+    #[test]
+    fn the_servers_words_do_not_differ_from_try_to_try() {
+        let said = |port: u32| {
+            let error = format!("1 error occurred:\n\t* read tcp 10.1.2.3:{port}->10.0.0.1:8300: i/o timeout");
+            error_of(&[&error]).to_string()
+        };
+        assert_eq!(said(48372), said(51234));
+        assert!(said(1).contains(r#"and says "… error occurred: * read tcp … i/o timeout""#), "{}", said(1));
+        assert!(!error_of(&["a"; 500]).to_string().contains(&"a; ".repeat(100)), "bounded");
+    }
+
+    fn error_of(errors: &[&str]) -> VaultError {
+        error(500, &serde_json::json!({ "errors": errors }).to_string())
     }
 
     #[test]

@@ -6,7 +6,10 @@
 
 use std::time::{Duration, Instant};
 
+use serde::Deserialize;
+
 use super::error::Down;
+use super::http::Answer;
 
 /// The first question follows the doubt at once; the second opens the breaker if it fails too, so that a server that
 /// restarts within half a second is no outage.
@@ -91,19 +94,48 @@ impl Breaker {
     }
 }
 
-/// What the status of `sys/health` says. Whoever answers at all, be it a proxy that hides the endpoint, is up.
-pub(super) fn health_of(status: u16) -> Result<(), Down> {
-    match status {
-        501 => Err(Down::Uninitialised),
-        503 => Err(Down::Sealed),
-        500..=599 => Err(Down::Failing(status)),
-        _ => Ok(()),
+/// What `sys/health` says, as far as it is needed. Vault's has both fields, whatever the status.
+#[derive(Deserialize)]
+struct Health {
+    initialized: bool,
+    sealed: bool,
+}
+
+/// What an answer to `sys/health` means.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Told {
+    Health(Result<(), Down>),
+    /// It fails, and it isn't Vault that says so: something before it may fail alone, or hide the endpoint.
+    Foreign,
+}
+
+/// Whoever answers at all without failing, be it a proxy that hides the endpoint, is up.
+pub(super) fn health_of(answer: &Answer) -> Told {
+    if answer.status < 500 {
+        return Told::Health(Ok(()));
+    }
+    match answer.json::<Health>() {
+        Ok(health) if !health.initialized => Told::Health(Err(Down::Uninitialised)),
+        Ok(health) if health.sealed => Told::Health(Err(Down::Sealed)),
+        Ok(_) => Told::Health(Err(Down::Failing(answer.status))),
+        Err(_) if answer.says("sealed") => Told::Health(Err(Down::Sealed)),
+        Err(_) => Told::Foreign,
+    }
+}
+
+/// What an answer to another question means, where `sys/health` gave `status` and that was not Vault's.
+pub(super) fn health_beside(answer: &Answer, status: u16) -> Result<(), Down> {
+    match answer.is_vaults_word() {
+        Ok(()) if answer.says("sealed") => Err(Down::Sealed),
+        Ok(()) if answer.status < 500 => Ok(()),
+        _ => Err(Down::Failing(status)),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use secrecy::zeroize::Zeroizing;
 
     #[test]
     fn a_doubt_is_not_an_outage() {
@@ -145,13 +177,35 @@ mod tests {
         assert_eq!(breaker.down(), Some(Down::Unreachable));
     }
 
+    fn answer(status: u16, body: &str) -> Answer {
+        Answer { status, retry_after: None, index: None, body: Zeroizing::new(body.as_bytes().to_vec()) }
+    }
+
     #[test]
-    fn statuses_of_health() {
+    fn only_vault_itself_is_sealed() {
         for status in [200, 400, 403, 404, 405, 429, 472, 473] {
-            assert_eq!(health_of(status), Ok(()), "{status}");
+            assert_eq!(health_of(&answer(status, "<html>")), Told::Health(Ok(())), "{status}");
         }
-        assert_eq!(health_of(503), Err(Down::Sealed));
-        assert_eq!(health_of(501), Err(Down::Uninitialised));
-        assert_eq!(health_of(502), Err(Down::Failing(502)));
+        let told = |status, body: &str| health_of(&answer(status, body));
+        let failing = |why| Told::Health(Err(why));
+        assert_eq!(told(503, r#"{"initialized":true,"sealed":true,"standby":true}"#), failing(Down::Sealed));
+        assert_eq!(told(503, r#"{"errors":["Vault is sealed"]}"#), failing(Down::Sealed));
+        assert_eq!(told(501, r#"{"initialized":false,"sealed":true}"#), failing(Down::Uninitialised));
+        assert_eq!(told(530, r#"{"initialized":true,"sealed":false}"#), failing(Down::Failing(530)));
+        for (status, body) in [(503, "<html>no endpoints</html>"), (503, ""), (501, "no"), (502, r#"{"message":"x"}"#)]
+        {
+            assert_eq!(told(status, body), Told::Foreign, "{status} {body}");
+        }
+    }
+
+    #[test]
+    fn what_hides_the_health_is_told_from_what_is_down() {
+        let beside = |status, body: &str| health_beside(&answer(status, body), 503);
+        assert_eq!(beside(403, r#"{"errors":["permission denied"]}"#), Ok(()));
+        assert_eq!(beside(503, r#"{"errors":["Vault is sealed"]}"#), Err(Down::Sealed));
+        for (status, body) in [(500, r#"{"errors":["disk full"]}"#), (403, "<html>"), (503, "<html>"), (200, "<html>")]
+        {
+            assert_eq!(beside(status, body), Err(Down::Failing(503)), "{status} {body}");
+        }
     }
 }

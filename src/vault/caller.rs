@@ -9,7 +9,7 @@ use super::answer::Place;
 use super::connection::{Connection, RetrySettings};
 use super::denial::Denial;
 use super::error::{Action, Down, ErrorKind, VaultError};
-use super::http::{Answer, Ask, Failure};
+use super::http::{Answer, Ask, Failure, INDEX};
 use super::retry;
 use super::server::Server;
 use super::session::Urgency;
@@ -37,7 +37,6 @@ pub(super) struct Caller {
     retry: RetrySettings,
 }
 
-const INDEX: HeaderName = HeaderName::from_static("x-vault-index");
 const INCONSISTENT: HeaderName = HeaderName::from_static("x-vault-inconsistent");
 
 /// How often one call may change its token: a dead one, then a trial in case policies changed.
@@ -96,9 +95,11 @@ impl Caller {
                 403 => {}
                 _ => return Err(self.place(question.path).status(&answer)),
             }
+            let before = last.replace(token.generation);
             // The same token again: there was no other to be had.
-            let repeated = last.replace(token.generation) == Some(token.generation);
-            match self.tokens.denied(&token, question.path, &answer).await? {
+            let repeated = before == Some(token.generation);
+            let is_replacement = before.is_some() && !repeated;
+            match self.tokens.denied(&token, is_replacement, question.path, &answer).await? {
                 Denial::Again { trial: of_policies } if !repeated => trial = of_policies,
                 Denial::Again { .. } => return Err(self.denial(question, token.holder())),
                 Denial::Final(holder) => return Err(self.denial(question, holder)),

@@ -148,6 +148,11 @@ impl Connection {
         print.finish()
     }
 
+    /// The namespace that the login, and all else about the token, is sent to.
+    pub(super) fn login_namespace(&self) -> Option<&str> {
+        self.auth_namespace.as_deref().or(self.namespace.as_deref())
+    }
+
     /// Equal for connections that may share TCP connections, a breaker and the limit of requests in flight.
     pub(super) fn server_fingerprint(&self, key: &[u8; 32]) -> Fingerprint {
         let mut print = Fingerprinter::new(key);

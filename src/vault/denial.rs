@@ -52,6 +52,8 @@ const VERDICT: Duration = Duration::from_secs(1);
 /// How long a denied path is known to be denied without another look-up.
 const DENIED: Duration = Duration::from_secs(60);
 const MOST_DENIED: usize = 1024;
+/// How many paths in a row are refused to a user's own token that may not look itself up before it counts as dead.
+const MOST_IN_A_ROW: usize = 8;
 /// A token younger than this that was never accepted is not dead: the server does not let it look itself up.
 const FRESH: Duration = Duration::from_secs(5);
 
@@ -81,17 +83,20 @@ enum Verdict {
 }
 
 impl Tokens {
-    /// Explains a 403 that `path` gave to `token`, and does what helps.
+    /// Explains a 403 that `path` gave to `token`, and does what helps. `is_replacement`: the token took the place of one
+    /// that was refused in the same call.
     pub(super) async fn denied(
         self: &Arc<Self>,
-        token: &Token,
+        token: &Arc<Token>,
+        is_replacement: bool,
         path: &str,
         answer: &Answer,
     ) -> Result<Denial, VaultError> {
+        answer.is_vaults_word().map_err(|what| self.place(path).garbled(answer.status, what))?;
         if !self.is_current(token) {
             return Ok(Denial::Again { trial: false });
         }
-        if token.is_limited() || self.denials.is_known(token, path) {
+        if token.is_limited() || (!token.opaque && self.denials.is_known(token, path)) {
             return Ok(self.policy(token, path));
         }
         // Vault says so itself since 1.15; OpenBao does not.
@@ -101,29 +106,64 @@ impl Tokens {
         };
         match verdict {
             Verdict::Live => Ok(self.policy(token, path)),
-            Verdict::Refused { .. } if token.own => Err(self.discard_own(token)),
-            Verdict::Refused { certain } if certain || self.denials.is_dead(token) => {
-                self.discard(token);
+            Verdict::Refused { certain } if token.own => self.own_denied(token, path, certain),
+            Verdict::Refused { certain } if certain || self.denials.is_dead(token, is_replacement) => {
+                self.discard_refused(token, certain);
                 Ok(Denial::Again { trial: false })
             }
             Verdict::Refused { .. } => Ok(self.policy(token, path)),
         }
     }
 
+    /// A user's own token is refused, and so is its look-up. One that never could look itself up may live: then only this
+    /// read fails, until so many paths were refused in a row that it counts as dead.
+    fn own_denied(&self, token: &Token, path: &str, certain: bool) -> Result<Denial, VaultError> {
+        if certain || !token.opaque || self.denials.refused_in_a_row(token, path) >= MOST_IN_A_ROW {
+            return Err(self.discard_own(token));
+        }
+        let lasts = self.shared.settings.proof;
+        match token.proved() {
+            Some(at) if at.elapsed() < lasts => Ok(Denial::Final(token.holder())),
+            Some(_) => Err(self.own_refused()),
+            None => Err(self.doubt_own()),
+        }
+    }
+
     /// The token lives, or is replaced if it does not. For a session that is to be proved without a read.
-    pub(super) async fn check_alive(self: &Arc<Self>, token: &Token) -> Result<(), VaultError> {
+    pub(super) async fn check_alive(self: &Arc<Self>, token: &Arc<Token>) -> Result<(), VaultError> {
         match self.verdict(token).await? {
             Verdict::Live => Ok(()),
-            Verdict::Refused { .. } if token.own => match token.proved() {
+            Verdict::Refused { certain: false } if token.own && token.opaque => match token.proved() {
                 // Reads work, and nothing forbids a token that may not look itself up.
-                Some(_) if token.opaque => Ok(()),
-                _ => Err(self.discard_own(token)),
+                Some(_) => Ok(()),
+                // The first read tells more, so it stays in use.
+                None => Err(self.doubt_own()),
             },
-            Verdict::Refused { certain } if certain || self.denials.is_dead(token) => {
-                self.discard(token);
-                self.acquire().await.map(|_| ())
+            Verdict::Refused { .. } if token.own => Err(self.discard_own(token)),
+            Verdict::Refused { certain } if certain || self.denials.is_dead(token, false) => {
+                self.discard_refused(token, certain);
+                let fresh = self.acquire().await?;
+                if !certain && !fresh.is_limited() {
+                    self.learn_from(&fresh).await?;
+                }
+                Ok(())
             }
             Verdict::Refused { .. } => Ok(()),
+        }
+    }
+
+    /// Whether a token that was just made may look itself up: else each check would take the next one for dead.
+    async fn learn_from(&self, fresh: &Token) -> Result<(), VaultError> {
+        if self.verdict(fresh).await? == (Verdict::Refused { certain: false }) {
+            self.denials.memory.lock().may_look_up = Some(false);
+        }
+        Ok(())
+    }
+
+    fn discard_refused(self: &Arc<Self>, token: &Arc<Token>, certain: bool) {
+        // It may live and merely not look itself up: what is not used any more is revoked.
+        if self.discard(token) && !certain {
+            self.retire(Arc::clone(token));
         }
     }
 
@@ -155,7 +195,7 @@ impl Tokens {
                 self.denials.memory.lock().may_look_up = Some(true);
                 Verdict::Live
             }
-            403 => Verdict::Refused { certain: answer.says("invalid token") },
+            403 if answer.is_vaults_word().is_ok() => Verdict::Refused { certain: answer.says("invalid token") },
             _ => return Err(self.place(LOOKUP_SELF).status(&answer)),
         };
         *remembered = Some((token.generation, Instant::now(), verdict));
@@ -164,10 +204,11 @@ impl Tokens {
 }
 
 impl Denials {
-    /// Whether a 403 on the look-up means that the token is dead.
-    fn is_dead(&self, token: &Token) -> bool {
+    /// Whether a 403 on the look-up means that the token is dead. One that was just made, or that replaced a token which
+    /// was refused likewise, is not: the role's tokens may not look themselves up.
+    fn is_dead(&self, token: &Token, is_replacement: bool) -> bool {
         let mut memory = self.memory.lock();
-        if token.proved().is_none() && token.born.elapsed() < FRESH {
+        if is_replacement || (token.proved().is_none() && token.born.elapsed() < FRESH) {
             memory.may_look_up = Some(false);
         }
         memory.may_look_up != Some(false)
@@ -176,6 +217,13 @@ impl Denials {
     fn is_known(&self, token: &Token, path: &str) -> bool {
         let memory = self.memory.lock();
         memory.generation == token.generation && memory.paths.get(path).is_some_and(|at| at.elapsed() < DENIED)
+    }
+
+    /// How many paths were refused to this token, with this one, since it was last accepted.
+    fn refused_in_a_row(&self, token: &Token, path: &str) -> usize {
+        self.note(token, path);
+        let (memory, proved) = (self.memory.lock(), token.proved());
+        memory.paths.values().filter(|at| proved.is_none_or(|proved| proved < **at)).count()
     }
 
     fn note(&self, token: &Token, path: &str) {
@@ -230,11 +278,13 @@ mod tests {
     fn a_fresh_token_is_not_dead_but_may_not_look_itself_up() {
         let denials = Denials::default();
         let fresh = token(1);
-        assert!(!denials.is_dead(&fresh));
+        assert!(!denials.is_dead(&fresh, false));
         let proved = token(2);
         proved.prove(Instant::now());
-        assert!(!denials.is_dead(&proved), "known from the fresh one");
+        assert!(!denials.is_dead(&proved, false), "known from the fresh one");
         denials.memory.lock().may_look_up = Some(true);
-        assert!(denials.is_dead(&proved));
+        assert!(denials.is_dead(&proved, false));
+        assert!(!denials.is_dead(&proved, true), "two in a row are not dead");
+        assert!(!denials.is_dead(&proved, false), "and that is remembered");
     }
 }

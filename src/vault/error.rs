@@ -57,6 +57,7 @@ impl VaultError {
                 | K::EmptyCredential { .. }
                 | K::CredentialUnavailable { .. }
                 | K::LoginRefused { .. }
+                | K::LoginHeld { .. }
                 | K::TokenRefused { .. }
                 | K::NoNamespace { .. }
                 | K::ServerDown { .. }
@@ -144,6 +145,16 @@ pub enum ErrorKind {
         /// What it likely means and what to do.
         reason: String,
     },
+    /// The credentials may be good, but were not tried.
+    #[error(
+        "no login at \"auth/{mount}\" of Vault at {server} is tried for up to 15 minutes: others as the same role or user were refused, and one more refusal could lock it; correct or remove the stores whose login is refused"
+    )]
+    LoginHeld {
+        /// The server's address.
+        server: Arc<str>,
+        /// The auth mount.
+        mount: String,
+    },
     /// The user's own token is refused.
     #[error(
         "Vault at {server} refuses the token (403): it has ended, was revoked, or its policies allow neither this nor a look-up of itself; put a fresh token into the Secret that tokenSecretRef names"
@@ -181,7 +192,9 @@ pub enum ErrorKind {
         version: KvVersion,
     },
     /// No API path can look like this.
-    #[error("\"{path}\" is not a path in Vault: it has an empty, \".\" or \"..\" segment; correct the remote key")]
+    #[error(
+        "{path:?} is not a path in Vault: it has an empty, \".\" or \"..\" segment, or a control character; correct the remote key, or the store's `path` or auth"
+    )]
     BadPath {
         /// The path.
         path: String,
@@ -358,6 +371,7 @@ impl ErrorKind {
             Self::EmptyCredential { .. } => "empty_credential",
             Self::CredentialUnavailable { .. } => "credential_unavailable",
             Self::LoginRefused { .. } => "login_refused",
+            Self::LoginHeld { .. } => "login_held",
             Self::TokenRefused { .. } => "token_refused",
             Self::Denied { .. } => "denied",
             Self::Gone { .. } => "gone",

@@ -70,7 +70,8 @@ pub(super) struct Http {
 
 /// What is set aside for a body before it comes: what it promises, but no more than this.
 const FIRST: usize = 64 * 1024;
-const INDEX: HeaderName = HeaderName::from_static("x-vault-index");
+/// Vault Enterprise: how far a node was when it answered.
+pub(super) const INDEX: HeaderName = HeaderName::from_static("x-vault-index");
 
 impl Http {
     pub(super) fn new(connection: &Connection, settings: &Settings) -> Result<Self, VaultError> {
@@ -149,7 +150,8 @@ impl Http {
     fn url(&self, ask: &Ask<'_>) -> Option<Url> {
         let mut url = self.base.clone();
         let path = ask.path.trim_end_matches('/');
-        if path.split('/').any(|segment| matches!(segment, "" | "." | "..")) {
+        // The URL's parser drops tabs and line ends, and so would turn "..\t" into "..".
+        if path.contains(char::is_control) || path.split('/').any(|segment| matches!(segment, "" | "." | "..")) {
             return None;
         }
         url.path_segments_mut().ok()?.pop_if_empty().push("v1").extend(path.split('/'));
@@ -267,7 +269,7 @@ mod tests {
         let base = "https://vault.example.com:8200/prefix/v1";
         assert_eq!(url("kv/data/a b?c#d%2f").unwrap(), format!("{base}/kv/data/a%20b%3Fc%23d%252f"));
         assert_eq!(url("kv/metadata/dir/").unwrap(), format!("{base}/kv/metadata/dir"));
-        for bad in ["kv/data/../sys/raw", "kv//x", "./kv", "", "/kv/x"] {
+        for bad in ["kv/data/../sys/raw", "kv//x", "./kv", "", "/kv/x", "kv/.\t./x", "kv/..\n", "kv/a\rb", "kv/\0"] {
             assert_eq!(url(bad), None, "{bad:?}");
         }
         assert_eq!(&*http.address, "https://vault.example.com:8200/prefix");

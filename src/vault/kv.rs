@@ -49,8 +49,6 @@ impl KvPath {
 /// A secret as it was read. `Debug` prints no value; the text is wiped when dropped.
 pub struct KvSecret {
     pub(super) json: SecretString,
-    /// The version that answered; v2 only.
-    pub version: Option<u64>,
 }
 
 impl KvSecret {
@@ -62,7 +60,7 @@ impl KvSecret {
 
 impl fmt::Debug for KvSecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("KvSecret").field("version", &self.version).finish_non_exhaustive()
+        f.debug_struct("KvSecret").finish_non_exhaustive()
     }
 }
 
@@ -110,23 +108,23 @@ pub(super) fn secret(answer: &Answer, path: &KvPath) -> Result<KvSecret, Garbled
     let enveloped: Enveloped<'_> = answer.json()?;
     let data = enveloped.data.ok_or(Garbled::Null)?;
     match path.version {
-        KvVersion::V1 => object(data, None),
+        KvVersion::V1 => object(data),
         KvVersion::V2 => {
             let versioned: Versioned<'_> = serde_json::from_str(data.get()).map_err(|_| Garbled::Shape)?;
             let metadata = versioned.metadata.ok_or(Garbled::Shape)?;
             if path.pinned.is_some_and(|pinned| pinned != metadata.version) {
                 return Err(Garbled::Shape);
             }
-            object(versioned.data.ok_or(Garbled::Null)?, Some(metadata.version))
+            object(versioned.data.ok_or(Garbled::Null)?)
         }
     }
 }
 
-fn object(data: &RawValue, version: Option<u64>) -> Result<KvSecret, Garbled> {
+fn object(data: &RawValue) -> Result<KvSecret, Garbled> {
     if !data.get().starts_with('{') {
         return Err(Garbled::Shape);
     }
-    Ok(KvSecret { json: SecretString::from(data.get()), version })
+    Ok(KvSecret { json: SecretString::from(data.get()) })
 }
 
 /// What a 404 says by itself.

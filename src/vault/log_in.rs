@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::answer::{Place, refusal};
 use super::auth::{Auth, Authed, LookedUpData};
+use super::budget::Spent;
 use super::error::{ErrorKind, Garbled, VaultError};
 use super::http::{Answer, Ask, Failure};
 use super::retry;
@@ -19,9 +20,13 @@ impl Tokens {
         if let Some(own) = self.login.own_token() {
             return self.look_up_own(own.clone()).await;
         }
-        if let Some(principal) = self.principal {
-            self.shared.budget.lock().check(principal, self.id.0, Instant::now())?;
-        }
+        let attempt = match self.lockable {
+            Some((principal, credentials)) => {
+                let begun = self.shared.budget.begin(principal, credentials).await;
+                Some(begun.map_err(|spent| self.spent(spent))?)
+            }
+            None => None,
+        };
         let Some(request) = self.login.request().await? else {
             return Err(ErrorKind::ShuttingDown.into());
         };
@@ -30,9 +35,17 @@ impl Tokens {
         let ask = Ask::post(&request.path, Some(&request.body), self.headers.clone());
         let answer = self.send_login(&ask).await?.map_err(|failure| place.failure(failure))?;
         if answer.status != 200 {
-            return Err(self.login_error(place, &answer));
+            let error = self.login_error(place, &answer);
+            if let (Some(attempt), ErrorKind::LoginRefused { .. }) = (&attempt, error.kind()) {
+                attempt.refused(error.clone());
+            }
+            return Err(error);
         }
-        let mut token = Token::from_login(self.granted(place, &answer)?, 0, begun, retry::random());
+        let auth = self.granted(place, &answer)?;
+        if let Some(attempt) = &attempt {
+            attempt.granted();
+        }
+        let mut token = Token::from_login(auth, 0, begun, retry::random());
         token.index = answer.index.clone();
         Ok(token)
     }
@@ -74,20 +87,28 @@ impl Tokens {
                 ErrorKind::NoNamespace { namespace: self.namespace.clone().unwrap_or_default() }.into()
             }
             400 if answer.body.starts_with(b"Client sent") => place.status(answer),
-            400 | 401 | 403 | 404 | 405 => {
-                let error = self.refused(answer.status, refusal(answer));
-                if let Some(principal) = self.principal {
-                    self.shared.budget.lock().refused(principal, self.id.0, error.clone(), Instant::now());
-                }
-                error
-            }
-            _ => place.status(answer),
+            400 | 401 | 403 | 404 | 405 => match answer.is_vaults_word() {
+                Ok(()) => self.refused(answer.status, refusal(answer)),
+                Err(what) => place.garbled(answer.status, what),
+            },
+            _ => place.status_alone(answer),
         }
     }
 
     fn refused(&self, status: u16, reason: String) -> VaultError {
-        let mount = self.login.principal().map(|principal| principal.mount.to_owned()).unwrap_or_default();
-        ErrorKind::LoginRefused { server: Arc::clone(&self.server.id().address), mount, status, reason }.into()
+        let (server, mount) = (Arc::clone(&self.server.id().address), self.mount());
+        ErrorKind::LoginRefused { server, mount, status, reason }.into()
+    }
+
+    /// The error of a login that is not tried: what the last try with the same credentials gave, if there was one.
+    fn spent(&self, spent: Spent) -> VaultError {
+        let (server, mount) = (Arc::clone(&self.server.id().address), self.mount());
+        let error = spent.own.unwrap_or_else(|| ErrorKind::LoginHeld { server, mount }.into());
+        error.not_before(spent.until)
+    }
+
+    fn mount(&self) -> String {
+        self.login.principal().map(|principal| principal.mount.to_owned()).unwrap_or_default()
     }
 
     /// A user's own token costs one look-up instead of a login, so that it can be renewed.
@@ -103,7 +124,7 @@ impl Tokens {
                 token.prove(now);
                 Ok(token)
             }
-            403 => Ok(bare),
+            403 if answer.is_vaults_word().is_ok() => Ok(bare),
             _ => Err(self.place(LOOKUP_SELF).status(&answer)),
         }
     }

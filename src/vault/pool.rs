@@ -51,7 +51,7 @@ pub(super) struct Shared {
     pub(super) settings: Settings,
     /// Of fingerprints; made at start and never leaves the process.
     pub(super) key: [u8; 32],
-    pub(super) budget: Mutex<Budget>,
+    pub(super) budget: Budget,
     sessions: Mutex<HashMap<Fingerprint, Weak<Session>>>,
     servers: Mutex<HashMap<Fingerprint, Weak<Server>>>,
     recoveries: broadcast::Sender<Recovery>,
@@ -70,7 +70,7 @@ impl Sessions {
         Self(Arc::new(Shared {
             settings,
             key: random_key(),
-            budget: Mutex::default(),
+            budget: Budget::default(),
             sessions: Mutex::default(),
             servers: Mutex::default(),
             recoveries: broadcast::channel(64).0,

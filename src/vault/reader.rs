@@ -80,8 +80,12 @@ impl Reader {
         kv::listed(&answer).map_err(|what| self.caller.place(path).garbled(200, what))
     }
 
-    /// Fails where the mount of `path` is certainly not KV of this version.
+    /// Fails where the mount of `path` is certainly not KV of this version. Not worth a login or one of a token's few uses:
+    /// the first 404 tells then.
     pub(super) async fn check_mount(&self, version: KvVersion, path: &str) -> Result<(), VaultError> {
+        if self.caller.tokens.current().is_none_or(|token| token.is_limited()) {
+            return Ok(());
+        }
         match self.about(path, version).await? {
             About::Known(mount) => mount.mismatch(version).map_or(Ok(()), |kind| Err(kind.into())),
             About::Hidden => Ok(()),

@@ -67,7 +67,7 @@ impl Tokens {
         let answer = outcome.map_err(|_| Unrenewed::Yet)?.map_err(|_| Unrenewed::Yet)?;
         match answer.status {
             200 => {}
-            400 | 403 | 404 | 405 => return Err(Unrenewed::Ever),
+            400 | 403 | 404 | 405 if answer.is_vaults_word().is_ok() => return Err(Unrenewed::Ever),
             _ => return Err(Unrenewed::Yet),
         }
         let authed: Authed = answer.json().map_err(|_| Unrenewed::Yet)?;

@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use reqwest::header::HeaderMap;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use super::breaker::{Breaker, Next, health_of};
+use super::breaker::{Breaker, Next, Told, health_beside, health_of};
 use super::connection::{Connection, Fingerprint};
 use super::error::{Down, ErrorKind, VaultError};
 use super::http::{Answer, Ask, Failure, Http};
@@ -16,6 +16,7 @@ use super::pool::{Recovery, Shared};
 use super::retry;
 use super::session::Urgency;
 use super::settings::Call;
+use super::tokens::LOOKUP_SELF;
 use crate::trace::{Empty, span};
 
 /// A server and how it is trusted: sessions with an equal id share connections, breaker and limits.
@@ -160,12 +161,12 @@ impl Server {
         let mut ask = Ask::get("sys/health", HeaderMap::new());
         // Standbys answer reads as well, by forwarding them.
         ask.query = Some(("standbyok", "true".to_owned()));
-        let asked = tokio::time::timeout(HEALTH_DEADLINE, self.observed(Call::Health, &ask)).await;
-        let health = match asked.unwrap_or(Err(Failure::NoAnswer(Down::Hanging))) {
-            Ok(answer) => health_of(answer.status),
-            Err(Failure::NoConnection(why) | Failure::NoAnswer(why)) => Err(why),
-            // It answers; what it says is the request's own trouble.
-            Err(Failure::Tls(_) | Failure::TooLarge | Failure::Redirected(_) | Failure::BadPath) => Ok(()),
+        let health = match self.ask_soon(&ask).await {
+            Ok(answer) => match health_of(&answer) {
+                Told::Health(health) => health,
+                Told::Foreign => self.ask_beside(answer.status).await,
+            },
+            Err(failure) => health_without(failure),
         };
         let was = self.down();
         let next = self.breaker.lock().health(health, Instant::now());
@@ -175,11 +176,33 @@ impl Server {
         next
     }
 
+    /// Whether Vault answers where something before it fails for `sys/health`: that no token came is its own to tell.
+    async fn ask_beside(&self, status: u16) -> Result<(), Down> {
+        match self.ask_soon(&Ask::get(LOOKUP_SELF, HeaderMap::new())).await {
+            Ok(answer) => health_beside(&answer, status),
+            Err(failure) => health_without(failure),
+        }
+    }
+
+    async fn ask_soon(&self, ask: &Ask<'_>) -> Result<Answer, Failure> {
+        let asked = tokio::time::timeout(HEALTH_DEADLINE, self.observed(Call::Health, ask)).await;
+        asked.unwrap_or(Err(Failure::NoAnswer(Down::Hanging)))
+    }
+
     fn rest(&self, recovered: bool) {
         if recovered {
             tracing::info!(server = %self.id, "Vault answers again");
             self.shared.announce(Recovery::Server(self.id.clone()));
         }
+    }
+}
+
+/// What a question for the health means that got no answer to take.
+fn health_without(failure: Failure) -> Result<(), Down> {
+    match failure {
+        Failure::NoConnection(why) | Failure::NoAnswer(why) => Err(why),
+        // It answers; what it says is the request's own trouble.
+        Failure::Tls(_) | Failure::TooLarge | Failure::Redirected(_) | Failure::BadPath => Ok(()),
     }
 }
 

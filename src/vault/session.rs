@@ -43,8 +43,6 @@ pub struct Session {
     secret_id_hidden: Mutex<Option<Instant>>,
 }
 
-/// A token that was accepted this recently needs no other proof.
-const PROOF: Duration = Duration::from_secs(60);
 /// For how long a role that may not look its secret ids up is not asked again.
 const HIDDEN: Duration = Duration::from_secs(3600);
 
@@ -56,8 +54,7 @@ impl Session {
         shared: Arc<Shared>,
     ) -> Result<Self, VaultError> {
         let custom = custom_headers(connection)?;
-        let auth_namespace = connection.auth_namespace.as_ref().or(connection.namespace.as_ref());
-        let tokens = tokens::headers(&custom, auth_namespace.map(String::as_str))?;
+        let tokens = tokens::headers(&custom, connection.login_namespace())?;
         let reads = tokens::headers(&custom, connection.namespace.as_deref())?;
         let tokens = Arc::new(Tokens::new(connection, id, Arc::clone(&server), shared, tokens));
         let reader = Arc::new(Reader::new(Caller::new(connection, server, Arc::clone(&tokens), reads)));
@@ -90,20 +87,14 @@ impl Session {
         span.watch(read.map(|read| read.unwrap_or_else(cut_off)), VaultError::label).await
     }
 
-    /// Lists one folder at its API path (`kv/metadata/database` for v2); folders in it end in `/`.
-    /// Empty only where the folder is certainly empty or missing.
-    pub async fn list(&self, version: KvVersion, folder: &str) -> Result<Vec<String>, VaultError> {
-        self.reader.list(version, folder).await
-    }
-
-    /// All secrets below a folder, as sorted paths below it: at most 16 levels and 10,000 names
+    /// All secrets below a folder at its API path (`kv/metadata/database` for v2), as sorted paths below it: at most 16 levels and 10,000 names
     /// ([`ErrorKind::WalkLimit`]), with 8 requests at a time. Soft-deleted ones are among them.
     pub async fn walk(&self, version: KvVersion, folder: &str) -> Result<Vec<String>, VaultError> {
         walk(&self.reader, version, folder).await
     }
 
     /// Proves that the session can work: logs in where no token lives, else asks the server about the one there is,
-    /// unless the server accepted it within the last minute. Fails at once where the server is known to be down.
+    /// unless the server accepted it a moment ago ([`super::Settings::proof`]). Fails at once where the server is known to be down.
     pub async fn validate(&self) -> Result<(), VaultError> {
         self.tokens.server.check()?;
         let token = match self.tokens.current() {
@@ -117,16 +108,17 @@ impl Session {
                 }
             }
         };
+        let lasts = self.tokens.shared.settings.proof;
         match token.proved() {
-            Some(at) if at.elapsed() < PROOF => Ok(()),
-            None if !token.own && token.born.elapsed() < PROOF => Ok(()),
+            Some(at) if at.elapsed() < lasts => Ok(()),
+            None if !token.own && token.born.elapsed() < lasts => Ok(()),
             _ => self.tokens.check_alive(&token).await,
         }
     }
 
     /// Checks that the mount that holds `path` is KV of this version, as far as the token may ask.
     ///
-    /// `Ok` also where it may not: the first 404 tells then.
+    /// `Ok` also where it may not, has few uses, or there is none yet: the first 404 tells then.
     pub async fn check_mount(&self, version: KvVersion, path: &str) -> Result<(), VaultError> {
         self.reader.check_mount(version, path).await
     }
@@ -152,7 +144,7 @@ impl Session {
             }
             // It is used up, ended or destroyed, and the token that it gave lives on.
             204 => Ok(Some(SecretIdLife { is_gone: true, ..SecretIdLife::default() })),
-            400..=405 => {
+            400..=405 if answer.is_vaults_word().is_ok() => {
                 *self.secret_id_hidden.lock() = Some(Instant::now());
                 Ok(None)
             }

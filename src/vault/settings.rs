@@ -13,6 +13,8 @@ pub struct Settings {
     pub request_timeout: Duration,
     /// How long one read, list or login may take with all its retries and waits.
     pub operation_timeout: Duration,
+    /// For how long a token that the server has accepted needs no other proof in [`super::Session::validate`].
+    pub proof: Duration,
     /// How many bytes of an answer are read; a longer one is [`super::ErrorKind::TooLarge`].
     pub max_body: usize,
     /// How many requests may be in flight to one server. A quarter of them is kept for urgent ones.
@@ -29,6 +31,7 @@ impl Default for Settings {
             connect_timeout: Duration::from_secs(5),
             request_timeout: Duration::from_secs(10),
             operation_timeout: Duration::from_secs(30),
+            proof: Duration::from_secs(60),
             max_body: 4 * 1024 * 1024,
             in_flight_per_server: 32,
             user_agent: concat!("external-secrets-rs/", env!("CARGO_PKG_VERSION")).to_owned(),
@@ -43,6 +46,7 @@ impl fmt::Debug for Settings {
             .field("connect_timeout", &self.connect_timeout)
             .field("request_timeout", &self.request_timeout)
             .field("operation_timeout", &self.operation_timeout)
+            .field("proof", &self.proof)
             .field("max_body", &self.max_body)
             .field("in_flight_per_server", &self.in_flight_per_server)
             .finish_non_exhaustive()
@@ -78,7 +82,8 @@ pub enum Call {
     LookupMount,
     /// An AppRole's look-up of its own secret id.
     LookupSecretId,
-    /// `sys/health`, asked only while a server is suspected to be down.
+    /// `sys/health`, or a stand-in where something before Vault answers it, asked only while a server is suspected to be
+    /// down.
     Health,
 }
 

@@ -32,8 +32,9 @@ pub(super) struct Tokens {
     pub(super) denials: Denials,
     pub(super) login: Login,
     pub(super) namespace: Option<String>,
-    /// Whom refusals count against, where they can lock it out.
-    pub(super) principal: Option<Fingerprint>,
+    /// Whom refusals count against, where they can lock it out, and of which credentials: the same for all sessions that
+    /// would send the same login.
+    pub(super) lockable: Option<(Fingerprint, Fingerprint)>,
     pub(super) retry: RetrySettings,
     state: Mutex<State>,
 }
@@ -66,20 +67,23 @@ impl Tokens {
         shared: Arc<Shared>,
         headers: HeaderMap,
     ) -> Self {
-        let namespace = connection.auth_namespace.clone().or_else(|| connection.namespace.clone());
+        let namespace = connection.login_namespace().map(str::to_owned);
         let lockable = connection.login.principal().filter(|principal| principal.can_be_locked);
-        let principal = lockable.map(|principal| {
+        let lockable = lockable.map(|principal| {
             let mut print = Fingerprinter::new(&shared.key);
             print
                 .field(server.id().address().as_bytes())
-                .optional(namespace.as_deref().map(str::as_bytes))
+                // The root has several spellings.
+                .optional(namespace.as_deref().filter(|name| !matches!(*name, "" | "root")).map(str::as_bytes))
                 .field(principal.mount.as_bytes())
                 .field(principal.name.as_bytes());
-            print.finish()
+            let mut credentials = Fingerprinter::new(&shared.key);
+            connection.login.fingerprint(&mut credentials);
+            (print.finish(), credentials.finish())
         });
         let login = connection.login.clone();
         let (denials, state, retry) = (Denials::default(), Mutex::default(), connection.retry);
-        Self { id, server, shared, headers, denials, login, namespace, principal, retry, state }
+        Self { id, server, shared, headers, denials, login, namespace, lockable, retry, state }
     }
 
     /// A token to send one request with; logs in where none is good, once for all who ask.
@@ -176,9 +180,6 @@ impl Tokens {
             let recovered = !token.opaque && state.failed.take().is_some();
             (token, old, recovered, state.closed)
         };
-        if let Some(principal) = self.principal {
-            self.shared.budget.lock().granted(principal);
-        }
         // The session may have been dropped while the login was under way.
         let unused = if closed { Some(Arc::clone(&token)) } else { old };
         if let Some(unused) = unused {
@@ -223,19 +224,39 @@ impl Tokens {
         }
     }
 
-    /// This token is of no use any more. The next request logs in.
-    pub(super) fn discard(&self, token: &Token) {
+    /// This token is of no use any more. The next request logs in. False where it was not in use.
+    pub(super) fn discard(&self, token: &Token) -> bool {
         let mut state = self.state.lock();
-        if state.token.as_ref().is_some_and(|current| current.generation == token.generation) {
+        let is_current = state.token.as_ref().is_some_and(|current| current.generation == token.generation);
+        if is_current {
             token.retired.cancel();
             state.token = None;
         }
+        is_current
     }
 
-    /// A user's own token is dead: nobody asks again for a while.
+    /// A user's own token is dead: nobody asks again for a while. Readers that learn it from the same token later do not
+    /// prolong that.
     pub(super) fn discard_own(&self, token: &Token) -> VaultError {
-        self.discard(token);
-        self.note_failure(ErrorKind::TokenRefused { server: Arc::clone(&self.server.id().address) }.into())
+        if self.discard(token) {
+            return self.note_failure(self.own_refused());
+        }
+        let standing = self.state.lock().failed.as_ref().map(|failed| failed.error.clone());
+        standing.unwrap_or_else(|| self.own_refused())
+    }
+
+    /// A user's own token that was never accepted and of which nothing is known: it stays in use, and its first accepted
+    /// read is a recovery.
+    pub(super) fn doubt_own(&self) -> VaultError {
+        let error = self.own_refused();
+        let doubt = || Failed { error: error.clone(), until: Instant::now(), times: 0 };
+        self.state.lock().failed.get_or_insert_with(doubt);
+        error
+    }
+
+    /// The error of a user's own token that is refused.
+    pub(super) fn own_refused(&self) -> VaultError {
+        ErrorKind::TokenRefused { server: Arc::clone(&self.server.id().address) }.into()
     }
 
     /// Whether this is still the token that requests are sent with.

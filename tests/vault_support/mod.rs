@@ -91,9 +91,21 @@ impl Rig {
 
     /// The token that the last request for secrets carried.
     pub fn last_token(&self) -> String {
+        self.last_token_for(&format!("/v1/{}/", self.name))
+    }
+
+    /// The token that the last request for a path that begins so carried.
+    pub fn last_token_for(&self, path: &str) -> String {
         let requests = self.proxy.requests();
-        let last = requests.iter().rev().find_map(|seen| seen.header("x-vault-token"));
-        last.expect("a request with a token").to_owned()
+        let mut last = requests.iter().rev().filter(|seen| seen.path.starts_with(path));
+        last.find_map(|seen| seen.header("x-vault-token")).expect("a request with a token").to_owned()
+    }
+
+    /// Whether the server knows this token, which may not look itself up.
+    pub async fn is_known(&self, token: &str) -> Result<bool> {
+        let body = json!({"token": token});
+        let (status, _) = self.vault.send(testbed::Method::POST, "auth/token/lookup", Some(body)).await?;
+        Ok(status == 200)
     }
 
     /// Whether the server knows this token.

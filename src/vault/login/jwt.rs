@@ -40,9 +40,9 @@ impl JwtLogin {
     }
 
     pub(super) fn fingerprint(&self, print: &mut Fingerprinter) {
-        print.field(self.mount.as_bytes()).field(self.role.as_bytes());
+        print.field(b"jwt").field(self.mount.as_bytes()).field(self.role.as_bytes());
         match &self.jwt {
-            Jwt::Value(jwt) => print.field(b"jwt").field(jwt.expose_secret().as_bytes()),
+            Jwt::Value(jwt) => print.field(b"value").field(jwt.expose_secret().as_bytes()),
             Jwt::Issued { identity, .. } => print.field(b"issued").field(identity.as_bytes()),
         };
     }
