@@ -173,11 +173,13 @@ async fn nothing_secret_is_exported_and_the_log_stays_as_it_is() -> Result {
     let mut needles = vec!["hunter".to_owned(), place.role.secret_id.clone(), "aHVudGVy".to_owned()];
     needles.extend(place.proxy.requests().iter().filter_map(|seen| seen.header("x-vault-token").map(str::to_owned)));
     assert!(needles.len() > 3, "no token was seen");
-    for (headers, body) in collector.taken() {
+    let taken = collector.taken();
+    let is_legible = |body: &[u8]| String::from_utf8_lossy(body).contains(&place.key("db"));
+    assert!(taken.iter().any(|(_, body)| is_legible(body)), "a path is found as a value would be");
+    for (headers, body) in taken {
         assert_eq!(headers["content-type"], "application/x-protobuf");
         assert_eq!((&headers["authorization"], &headers["x-tenant"]), (&"Bearer hunter3".parse()?, &"a".parse()?));
         let body = String::from_utf8_lossy(&body);
-        assert!(body.contains("vault.read") || body.contains("reconcile"), "{body}");
         needles.iter().for_each(|needle| assert!(!body.contains(needle.as_str()), "{needle:?} was exported: {body}"));
     }
     needles.iter().for_each(|needle| assert!(!log.contains(needle.as_str()), "{needle:?} was logged: {log}"));
@@ -275,10 +277,10 @@ async fn a_collector_that_recovers_is_told_of() -> Result {
     .await?;
     // Log levels change here too.
     assert_eq!(operator.put_log_level("error").await?, (200, "error\n".to_owned()));
-    let lines = operator.lines().len();
     synced(&place, "quiet").await?;
     trace(&collector, "quiet").await?;
-    assert_eq!(operator.lines().len(), lines, "{}", operator.log());
+    let lines = operator.lines();
+    assert_eq!(lines.last().unwrap()["message"], "log level changed", "{}", operator.log());
     Ok(())
 }
 
