@@ -115,6 +115,14 @@ pub enum StoreError {
         /// The ExternalSecret's namespace.
         namespace: String,
     },
+    /// Whether it is for this namespace can't be said yet.
+    #[error(
+        "its spec.conditions select namespaces by label, and the labels of {namespace:?} are not known yet; this passes by itself, unless the operator may not list and watch Namespaces"
+    )]
+    LabelsUnknown {
+        /// The ExternalSecret's namespace.
+        namespace: String,
+    },
     /// Its conditions can't be evaluated.
     #[error(transparent)]
     Conditions(#[from] ConditionsError),
@@ -290,7 +298,7 @@ impl StoreError {
     /// Whether only an edit of the store or its credentials mends it.
     pub fn is_stalled(&self) -> bool {
         match self {
-            Self::NotFound | Self::Deadline => false,
+            Self::NotFound | Self::Deadline | Self::LabelsUnknown { .. } => false,
             Self::Vault(error) => error.retry() == Retry::AfterEdit,
             Self::Reference { source, .. } => {
                 !matches!(source, ReferenceError::ApiServer(_) | ReferenceError::NotFound { .. })

@@ -256,10 +256,11 @@ async fn conclude(
     next
 }
 
-/// Manifests that are applied together come in any order: a store that is not there yet has until the second try, or until
-/// it comes, before anybody is told that it is missing.
+/// Manifests that are applied together come in any order: a store that is not there yet, or a Namespace not yet seen, has
+/// until the second try, or until it comes, before anybody is told that it is missing.
 fn is_too_early(result: &Result<Applied, SyncError>, memory: &Memory) -> bool {
-    let is_missing = matches!(result, Err(SyncError::Store { source, .. }) if matches!(**source, StoreError::NotFound));
+    let is_missing = matches!(result, Err(SyncError::Store { source, .. })
+        if matches!(**source, StoreError::NotFound | StoreError::LabelsUnknown { .. }));
     is_missing && memory.last.failures == 1 && memory.reported.ready.is_none()
 }
 

@@ -9,7 +9,7 @@ use crate::controller::key::StoreKey;
 use crate::controller::references::{References, Scope};
 use crate::controller::settings::Settings;
 use crate::controller::shared::SharedIndex;
-use crate::sync::conditions;
+use crate::sync::conditions::{self, Admission, ConditionsError};
 use crate::vault::{KvVersion, Recovery, Session, Sessions};
 use kube::Client;
 use parking_lot::Mutex;
@@ -146,14 +146,22 @@ impl Stores {
     }
 
     async fn admit(&self, spec: &SecretStoreSpec, namespace: &str) -> Result<(), StoreError> {
-        if conditions::need_labels(&spec.conditions) {
+        let mut admission = self.admission(spec, namespace)?;
+        if admission == Admission::NeedsLabels {
             self.demand.namespaces.ready().await;
+            admission = self.admission(spec, namespace)?;
         }
-        let labels = self.index.lock().namespace_labels(namespace);
-        match conditions::admit(&spec.conditions, namespace, &labels)? {
-            true => Ok(()),
-            false => Err(StoreError::NotAdmitted { namespace: namespace.to_owned() }),
+        let namespace = namespace.to_owned();
+        match admission {
+            Admission::Admitted => Ok(()),
+            Admission::Refused => Err(StoreError::NotAdmitted { namespace }),
+            Admission::NeedsLabels => Err(StoreError::LabelsUnknown { namespace }),
         }
+    }
+
+    fn admission(&self, spec: &SecretStoreSpec, namespace: &str) -> Result<Admission, ConditionsError> {
+        let index = self.index.lock();
+        conditions::admit(&spec.conditions, namespace, index.namespace_labels(namespace))
     }
 
     async fn open(
