@@ -5,7 +5,7 @@ mod common;
 
 use common::objects::{External, condition, message, stalled};
 use common::place::CREDENTIALS;
-use common::{A_WHILE, HEALED, Operator, Place, Result};
+use common::{A_WHILE, HEALED, Operator, Place, Result, SOON};
 use external_secrets_rs::api::ExternalSecret;
 use serde_json::{Value, json};
 use testbed::{Method, holds_for, wait_until};
@@ -176,6 +176,56 @@ async fn conditions_admit_namespaces_by_label_and_follow_it() -> Result {
     Ok(())
 }
 
+/// A label that must not be there is not known to be absent as long as the Namespace was not seen.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn nobody_is_admitted_by_labels_that_are_not_known() -> Result {
+    let (home, named) = (Place::new("css-unknown").await?, Place::new("css-unknown").await?);
+    home.write("db", json!({"password": "s3cret"})).await?;
+    let unrestricted = json!([
+        {"namespaces": [named.name()]},
+        {"namespaceSelector": {"matchExpressions": [{"key": "restricted", "operator": "DoesNotExist"}]}},
+    ]);
+    home.apply([home.account("operator"), home.credentials(), store(&home, unrestricted)]).await?;
+    // All rights but those on Namespaces.
+    let rules = json!([
+        {"apiGroups": ["external-secrets.io"], "resources": ["*"], "verbs": ["*"]},
+        {"apiGroups": [""], "resources": ["secrets"], "verbs": ["*"]},
+        {"apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create"]},
+    ]);
+    let role = |rules: Value| {
+        let meta = json!({"name": home.name()});
+        json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": meta, "rules": rules})
+    };
+    let binding = json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": home.name()},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": home.name()},
+        "subjects": [{"kind": "ServiceAccount", "name": "operator", "namespace": home.name()}],
+    });
+    home.apply([role(rules.clone()), binding]).await?;
+    let kubeconfig = home.stack.kube().service_account_kubeconfig(home.name(), "operator").await?;
+    let operator = Operator::start_with(&["--controller-class", home.name()], Some(&kubeconfig)).await?;
+    operator.ready().await?;
+    home.apply_external(external(&home)).await?;
+    named.apply_external(external(&home)).await?;
+    named.holds("db", &[("password", "s3cret")]).await?;
+    let words = ["select namespaces by label", home.name(), "not known yet", "list and watch Namespaces"];
+    let object = home.failed_within("db", &words, 4 * SOON).await?;
+    assert_eq!(stalled(&object), None, "{}", message(&object));
+    home.stays_absent("db").await?;
+
+    // With the right to see them it passes by itself.
+    let mut all = rules.as_array().cloned().unwrap_or_default();
+    all.push(json!({"apiGroups": [""], "resources": ["namespaces"], "verbs": ["list", "watch"]}));
+    home.apply([role(json!(all))]).await?;
+    home.holds_within("db", &[("password", "s3cret")], 4 * SOON).await?;
+    drop(operator);
+    for kind in ["clusterrolebindings", "clusterroles"] {
+        let path = format!("/apis/rbac.authorization.k8s.io/v1/{kind}/{}", home.name());
+        home.stack.kube().request(Method::DELETE, &path, None).await?;
+    }
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn conditions_admit_namespaces_by_expression_and_any_match_does() -> Result {
     let (home, other, _operator) = places("css-regex").await?;
@@ -199,7 +249,7 @@ async fn conditions_admit_namespaces_by_expression_and_any_match_does() -> Resul
 /// Every part of it: nothing of a store that somebody else is in charge of is touched, not even its status.
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_store_of_another_class_is_left_alone() -> Result {
-    let (home, _, _operator) = places("css-class").await?;
+    let (home, _, operator) = places("css-class").await?;
     let mut foreign = store(&home, json!([]));
     foreign["spec"]["controller"] = json!("somebody-else");
     home.apply([home.credentials(), foreign, external(&home).into()]).await?;
@@ -216,10 +266,17 @@ async fn a_store_of_another_class_is_left_alone() -> Result {
     home.apply([store(&home, json!([]))]).await?;
     home.holds_within("db", &[("password", "s3cret")], HEALED).await?;
     // Handed over to somebody else, its token is of no more use.
+    let series = async || -> Result<bool> {
+        let name = format!("clustersecretstore_status_condition{{condition=\"Ready\",name=\"{}\"", home.name());
+        Ok(operator.get("/metrics").await?.1.contains(&name))
+    };
+    assert!(series().await?);
     let mut foreign = store(&home, json!([]));
     foreign["spec"]["controller"] = json!("somebody-else");
     home.apply([foreign]).await?;
-    home.revoked(1).await
+    home.revoked(1).await?;
+    assert!(!series().await?, "what its status says is somebody else's to tell");
+    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]

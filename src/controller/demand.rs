@@ -3,7 +3,8 @@
 use std::time::Duration;
 use tokio::sync::watch::{Receiver, Sender, channel};
 
-/// Whoever starts a watch waits this long for its first list; after that, a change may be seen late, but nothing is wrong.
+/// Whoever starts a watch waits this long for its first list. After that, what it would tell is not known, and must not be
+/// taken for known.
 const FIRST_LIST: Duration = Duration::from_secs(10);
 
 /// The watches on demand.

@@ -3,7 +3,7 @@
 
 use crate::api::ConditionReason;
 use crate::controller::key::{ObjectKey, StoreKey};
-use crate::sync::collect::SourceError;
+use crate::sync::collect::{SourceError, TooMuch};
 use crate::sync::conditions::ConditionsError;
 use crate::sync::plan::TargetError;
 use crate::sync::spec::SpecError;
@@ -25,6 +25,14 @@ pub enum SyncError {
     /// An entry has no value.
     #[error(transparent)]
     Source(#[from] SourceError),
+    /// It asks for more than is held in memory for one.
+    #[error("{place}: {source}")]
+    TooMuch {
+        /// The entry that was one too many, as it stands in the manifest.
+        place: String,
+        /// The limit.
+        source: TooMuch,
+    },
     /// A template made no Secret.
     #[error(transparent)]
     Template(Box<RenderError>),
@@ -115,6 +123,14 @@ pub enum StoreError {
         /// The ExternalSecret's namespace.
         namespace: String,
     },
+    /// Whether it is for this namespace can't be said yet.
+    #[error(
+        "its spec.conditions select namespaces by label, and the labels of {namespace:?} are not known yet; this passes by itself, unless the operator may not list and watch Namespaces"
+    )]
+    LabelsUnknown {
+        /// The ExternalSecret's namespace.
+        namespace: String,
+    },
     /// Its conditions can't be evaluated.
     #[error(transparent)]
     Conditions(#[from] ConditionsError),
@@ -169,7 +185,7 @@ pub enum ReferenceError {
     /// There is no such object.
     #[error("{kind} \"{object}\" does not exist; create it")]
     NotFound {
-        /// Secret or ConfigMap.
+        /// Secret, ConfigMap or ServiceAccount.
         kind: &'static str,
         /// Its name.
         object: ObjectKey,
@@ -262,11 +278,21 @@ impl SyncError {
         }
     }
 
+    /// Whether another try soon would cost much and most likely end the same.
+    pub fn is_costly(&self) -> bool {
+        match self {
+            Self::TooMuch { .. } => true,
+            Self::Source(error) => error.is_too_much(),
+            _ => false,
+        }
+    }
+
     /// Whether people should be told that waiting does not help: kstatus' "Failed".
     pub fn is_stalled(&self) -> bool {
         match self {
             Self::Vault { source, .. } => source.retry() == Retry::AfterEdit,
             Self::Store { source, .. } => source.is_stalled(),
+            other if other.is_costly() => true,
             other => other.is_hopeless(),
         }
     }
@@ -290,7 +316,7 @@ impl StoreError {
     /// Whether only an edit of the store or its credentials mends it.
     pub fn is_stalled(&self) -> bool {
         match self {
-            Self::NotFound | Self::Deadline => false,
+            Self::NotFound | Self::Deadline | Self::LabelsUnknown { .. } => false,
             Self::Vault(error) => error.retry() == Retry::AfterEdit,
             Self::Reference { source, .. } => {
                 !matches!(source, ReferenceError::ApiServer(_) | ReferenceError::NotFound { .. })

@@ -1,6 +1,7 @@
 //! One ExternalSecret from due to reported: a thin shell around the pure parts.
 
 use crate::api::{CreationPolicy, DecodeError, DeletionPolicy, ExternalSecret, ExternalSecretSpec, from_slice, names};
+use crate::controller::allowance::Allowance;
 use crate::controller::apply::{self, Applied, Change, Known};
 use crate::controller::coexistence;
 use crate::controller::deletion;
@@ -143,7 +144,9 @@ async fn sync(
     urgency: Urgency,
 ) -> Result<Synced, SyncError> {
     spec::check(spec)?;
-    let collected = gather(&shared.stores, &job.object.key.namespace, spec, urgency).await?;
+    // Held to the end, as what it allows is.
+    let allowance = Allowance::new(&shared.large);
+    let collected = gather(&shared.stores, &job.object.key.namespace, spec, urgency, &allowance).await?;
     let read = Instant::now();
     let follows = spec.target.deletion_policy == DeletionPolicy::Delete;
     match follows && collected.is_all_gone() {
@@ -253,6 +256,9 @@ async fn conclude(
         }
         Err(error) => {
             memory.failed(error.is_hopeless());
+            if error.is_costly() {
+                memory.put_off();
+            }
             secret_store::doubt(shared, &error);
             secret_store::tell_held(shared, &error).await;
             Err(error)
@@ -277,10 +283,11 @@ async fn conclude(
     next
 }
 
-/// Manifests that are applied together come in any order: a store that is not there yet has until the second try, or until
-/// it comes, before anybody is told that it is missing.
+/// Manifests that are applied together come in any order: a store that is not there yet, or a Namespace not yet seen, has
+/// until the second try, or until it comes, before anybody is told that it is missing.
 fn is_too_early(result: &Result<Applied, SyncError>, memory: &Memory) -> bool {
-    let is_missing = matches!(result, Err(SyncError::Store { source, .. }) if matches!(**source, StoreError::NotFound));
+    let is_missing = matches!(result, Err(SyncError::Store { source, .. })
+        if matches!(**source, StoreError::NotFound | StoreError::LabelsUnknown { .. }));
     is_missing && memory.last.failures == 1 && memory.reported.ready.is_none()
 }
 

@@ -6,12 +6,14 @@ use crate::api::{
 use crate::controller::error::StoreError;
 use crate::controller::method::{KUBERNETES_ACCOUNT, Method, RoleId, Token};
 use crate::controller::references::References;
-use crate::controller::service_account::ServiceAccountTokens;
+use crate::controller::service_account::{Account, ServiceAccountTokens};
 use crate::vault::{ClientIdentity, Jwt, Login};
 use secrecy::SecretString;
 
 /// Audience of a ServiceAccount's token for the JWT method where the store names none, as ESO has it.
 const JWT_AUDIENCE: &str = "vault";
+/// The key of a Secret that a ServiceAccount's token is in, where the store names none.
+const TOKEN_KEY: &str = "token";
 /// How long a ServiceAccount's token lives: it is used once, at once. The API server's minimum.
 const TOKEN_SECONDS: i64 = 600;
 
@@ -80,14 +82,21 @@ async fn kubernetes(
     let jwt = match token {
         Token::Account(account) => {
             let failed = |source| StoreError::Reference { field: KUBERNETES_ACCOUNT, source };
-            let key = references.service_account(account).map_err(failed)?;
-            issued(references, key, account.audiences.clone(), TOKEN_SECONDS)
+            let found = references.service_account(account).await.map_err(failed)?;
+            issued(references, found, account.audiences.clone(), TOKEN_SECONDS)
         }
         Token::Secret(secret_ref) => {
+            let secret_ref = &with_default_key(secret_ref);
             Jwt::Value(read(references, "provider.vault.auth.kubernetes.secretRef", secret_ref).await?)
         }
     };
     Ok(Login::kubernetes(auth.mount(), &auth.role, jwt)?)
+}
+
+/// A Secret of the type kubernetes.io/service-account-token has its token there.
+fn with_default_key(secret_ref: &SecretKeySelector) -> SecretKeySelector {
+    let key = secret_ref.key.as_deref().filter(|key| !key.is_empty()).unwrap_or(TOKEN_KEY);
+    SecretKeySelector { key: Some(key.to_owned()), ..secret_ref.clone() }
 }
 
 async fn jwt(
@@ -100,12 +109,9 @@ async fn jwt(
         Token::Account(token) => {
             let account = &token.service_account_ref;
             let failed = |source| StoreError::Reference { field: ACCOUNT, source };
-            let key = references.service_account(account).map_err(failed)?;
-            let mut audiences = [account.audiences.as_slice(), token.audiences.as_slice()].concat();
-            if audiences.is_empty() {
-                audiences.push(JWT_AUDIENCE.to_owned());
-            }
-            issued(references, key, audiences, token.expiration_seconds.unwrap_or(TOKEN_SECONDS).max(TOKEN_SECONDS))
+            let found = references.service_account(account).await.map_err(failed)?;
+            let seconds = token.expiration_seconds.unwrap_or(TOKEN_SECONDS).max(TOKEN_SECONDS);
+            issued(references, found, jwt_audiences(token), seconds)
         }
         Token::Secret(secret_ref) => {
             Jwt::Value(read(references, "provider.vault.auth.jwt.secretRef", secret_ref).await?)
@@ -114,12 +120,46 @@ async fn jwt(
     Ok(Login::jwt(auth.mount(), auth.role.as_deref().unwrap_or_default(), jwt)?)
 }
 
-fn issued(
-    references: &References<'_>,
-    account: crate::controller::key::ObjectKey,
-    audiences: Vec<String>,
-    seconds: i64,
-) -> Jwt {
+/// As ESO has it: those of the ServiceAccount's reference come on top of the token's own, which are `vault` where none are
+/// written.
+fn jwt_audiences(token: &ServiceAccountToken) -> Vec<String> {
+    let mut audiences = token.audiences.clone();
+    if audiences.is_empty() {
+        audiences.push(JWT_AUDIENCE.to_owned());
+    }
+    for audience in &token.service_account_ref.audiences {
+        if !audiences.contains(audience) {
+            audiences.push(audience.clone());
+        }
+    }
+    audiences
+}
+
+fn issued(references: &References<'_>, account: Account, audiences: Vec<String>, seconds: i64) -> Jwt {
     let issuer = ServiceAccountTokens { client: references.client.clone(), account, audiences, seconds };
     Jwt::Issued { identity: issuer.identity(), issuer: std::sync::Arc::new(issuer) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn audiences_are_those_that_eso_asks_for() {
+        let table: [(&[&str], &[&str], &[&str]); 5] = [
+            (&[], &[], &["vault"]),
+            (&[], &["team"], &["vault", "team"]),
+            (&["team"], &[], &["team"]),
+            (&["team"], &["other", "team"], &["team", "other"]),
+            (&[], &["vault"], &["vault"]),
+        ];
+        let texts = |audiences: &[&str]| audiences.iter().map(|audience| (*audience).to_owned()).collect::<Vec<_>>();
+        for (own, of_account, expected) in table {
+            let service_account_ref =
+                ServiceAccountSelector { audiences: texts(of_account), ..ServiceAccountSelector::default() };
+            let token =
+                ServiceAccountToken { service_account_ref, audiences: texts(own), ..ServiceAccountToken::default() };
+            assert_eq!(jwt_audiences(&token), texts(expected), "{own:?} {of_account:?}");
+        }
+    }
 }

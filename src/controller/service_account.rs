@@ -15,12 +15,21 @@ use std::time::Duration;
 /// An API server that takes longer is told as such, before Vault's own deadline would blame Vault.
 const DEADLINE: Duration = Duration::from_secs(10);
 
+/// A ServiceAccount that is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    /// Its name.
+    pub key: ObjectKey,
+    /// Tells it from another of the same name, made after it was deleted.
+    pub uid: String,
+}
+
 /// Asks for tokens of one ServiceAccount.
 pub struct ServiceAccountTokens {
     /// The API server.
     pub client: Client,
     /// Whose tokens.
-    pub account: ObjectKey,
+    pub account: Account,
     /// Who is to accept them; the API server's own audience where there is none, which is what Vault's kubernetes method
     /// checks unless its role says otherwise.
     pub audiences: Vec<String>,
@@ -29,13 +38,15 @@ pub struct ServiceAccountTokens {
 }
 
 impl ServiceAccountTokens {
-    /// Equal for those that get tokens of equal worth.
+    /// Equal for those that get tokens of equal worth. Vault looks at a token only at the login: a session must not outlive
+    /// the account that it logged in as.
     pub fn identity(&self) -> String {
-        format!("serviceaccount {} for {:?}", self.account, self.audiences)
+        format!("serviceaccount {} ({}) for {:?}", self.account.key, self.account.uid, self.audiences)
     }
 
     async fn request(&self) -> Result<SecretString, String> {
-        let api: Api<ServiceAccount> = Api::namespaced(self.client.clone(), &self.account.namespace);
+        let account = &self.account.key;
+        let api: Api<ServiceAccount> = Api::namespaced(self.client.clone(), &account.namespace);
         let spec = TokenRequestSpec {
             audiences: self.audiences.clone(),
             expiration_seconds: Some(self.seconds),
@@ -43,17 +54,17 @@ impl ServiceAccountTokens {
         };
         let request = TokenRequest { spec, ..TokenRequest::default() };
         let params = PostParams::default();
-        let request = api.create_token_request(&self.account.name, &params, &request);
+        let request = api.create_token_request(&account.name, &params, &request);
         let answer = tokio::time::timeout(DEADLINE, request).await.map_err(|_| {
-            let (account, seconds) = (&self.account, DEADLINE.as_secs());
+            let seconds = DEADLINE.as_secs();
             format!("the API server did not give a token of ServiceAccount \"{account}\" within {seconds} s")
         })?;
         let answer = answer.map_err(|error| {
-            let error = ApiServerError::new("request a token of", "ServiceAccount", &self.account, &error);
+            let error = ApiServerError::new("request a token of", "ServiceAccount", account, &error);
             format!("{error}; create the ServiceAccount, or correct serviceAccountRef")
         })?;
         let token = answer.status.map(|status| SecretString::from(status.token));
-        token.ok_or_else(|| format!("the API server gave no token of ServiceAccount \"{}\"", self.account))
+        token.ok_or_else(|| format!("the API server gave no token of ServiceAccount \"{account}\""))
     }
 }
 
@@ -73,7 +84,8 @@ mod tests {
         let hanging = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", hanging.local_addr().unwrap());
         let client = Client::try_from(kube::Config::new(url.parse().unwrap())).unwrap();
-        let account = ObjectKey { namespace: "team".into(), name: "app".into() };
+        let key = ObjectKey { namespace: "team".into(), name: "app".into() };
+        let account = Account { key, uid: "1".to_owned() };
         let tokens = ServiceAccountTokens { client, account, audiences: Vec::new(), seconds: 600 };
         let error = tokens.issue().await.unwrap_err();
         assert_eq!(error, "the API server did not give a token of ServiceAccount \"team/app\" within 10 s");

@@ -20,9 +20,15 @@ pub enum ConditionsError {
     Selector,
 }
 
-/// Whether any of `conditions` asks for a Namespace's labels.
-pub fn need_labels(conditions: &[StoreCondition]) -> bool {
-    conditions.iter().any(|condition| condition.namespace_selector.is_some())
+/// Whether a store may be used from a namespace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Admission {
+    /// It may.
+    Admitted,
+    /// It may not.
+    Refused,
+    /// The Namespace's labels decide, and they are not known.
+    NeedsLabels,
 }
 
 /// Whether all of `conditions` can be evaluated, whichever namespace asks.
@@ -36,43 +42,47 @@ pub fn check(conditions: &[StoreCondition]) -> Result<(), ConditionsError> {
     Ok(())
 }
 
-/// Whether a store with these conditions may be used from `namespace`: none admits all, else any that matches does.
+/// Whether a store with these conditions may be used from `namespace`: none admits all, else any that matches does. Labels
+/// that are not known match no selector, not even one for their absence.
 pub fn admit(
     conditions: &[StoreCondition],
     namespace: &str,
-    labels: &BTreeMap<String, String>,
-) -> Result<bool, ConditionsError> {
+    labels: Option<&BTreeMap<String, String>>,
+) -> Result<Admission, ConditionsError> {
     if conditions.is_empty() {
-        return Ok(true);
+        return Ok(Admission::Admitted);
     }
+    let mut undecided = Admission::Refused;
     for condition in conditions {
-        if matches(condition, namespace, labels)? {
-            return Ok(true);
+        match matches(condition, namespace, labels)? {
+            Admission::Admitted => return Ok(Admission::Admitted),
+            Admission::NeedsLabels => undecided = Admission::NeedsLabels,
+            Admission::Refused => {}
         }
     }
-    Ok(false)
+    Ok(undecided)
 }
 
 fn matches(
     condition: &StoreCondition,
     namespace: &str,
-    labels: &BTreeMap<String, String>,
-) -> Result<bool, ConditionsError> {
+    labels: Option<&BTreeMap<String, String>>,
+) -> Result<Admission, ConditionsError> {
     if condition.namespaces.iter().any(|named| named == namespace) {
-        return Ok(true);
+        return Ok(Admission::Admitted);
     }
     for regex in &condition.namespace_regexes {
         if compile(regex)?.is_match(namespace) {
-            return Ok(true);
+            return Ok(Admission::Admitted);
         }
     }
-    match &condition.namespace_selector {
-        Some(selector) => {
-            let selector = Selector::try_from(selector.clone()).map_err(|_| ConditionsError::Selector)?;
-            Ok(selector.matches(labels))
-        }
-        None => Ok(false),
-    }
+    let Some(selector) = &condition.namespace_selector else { return Ok(Admission::Refused) };
+    let selector = Selector::try_from(selector.clone()).map_err(|_| ConditionsError::Selector)?;
+    Ok(match labels {
+        None => Admission::NeedsLabels,
+        Some(labels) if selector.matches(labels) => Admission::Admitted,
+        Some(_) => Admission::Refused,
+    })
 }
 
 fn compile(regex: &str) -> Result<Regex, ConditionsError> {
@@ -90,32 +100,44 @@ mod tests {
 
     #[test]
     fn any_condition_that_matches_admits() {
+        use Admission::{Admitted, NeedsLabels, Refused};
+        let expression = |operator: &str, values: serde_json::Value| {
+            let expression = json!({"key": "tier", "operator": operator, "values": values});
+            json!([{"namespaceSelector": {"matchExpressions": [expression]}}])
+        };
         let labels = BTreeMap::from([("tier".to_owned(), "gold".to_owned())]);
+        // With what is to come of it where the labels are known, and where they are not.
         let table = [
-            (json!([]), true),
-            (json!([{"namespaces": ["team-a"]}]), true),
-            (json!([{"namespaces": ["team-b"]}]), false),
-            (json!([{"namespaces": ["team-b"]}, {"namespaceRegexes": ["^team-.*$"]}]), true),
-            (json!([{"namespaceRegexes": ["^prod-"]}]), false),
-            (json!([{"namespaceSelector": {"matchLabels": {"tier": "gold"}}}]), true),
+            (json!([]), Admitted, Admitted),
+            (json!([{"namespaces": ["team-a"]}]), Admitted, Admitted),
+            (json!([{"namespaces": ["team-b"]}]), Refused, Refused),
+            (json!([{"namespaces": ["team-b"]}, {"namespaceRegexes": ["^team-.*$"]}]), Admitted, Admitted),
             (
-                json!([{"namespaceSelector": {"matchExpressions": [{"key": "tier", "operator": "NotIn", "values": ["gold"]}]}}]),
-                false,
+                json!([{"namespaceSelector": {"matchLabels": {"tier": "tin"}}}, {"namespaces": ["team-a"]}]),
+                Admitted,
+                Admitted,
             ),
-            (json!([{"namespaceSelector": {}}]), true),
-            (json!([{}]), false),
+            (json!([{"namespaceRegexes": ["^prod-"]}]), Refused, Refused),
+            (json!([{"namespaceSelector": {"matchLabels": {"tier": "gold"}}}]), Admitted, NeedsLabels),
+            (expression("NotIn", json!(["gold"])), Refused, NeedsLabels),
+            (expression("NotIn", json!(["tin"])), Admitted, NeedsLabels),
+            (expression("DoesNotExist", json!([])), Refused, NeedsLabels),
+            (json!([{"namespaceSelector": {}}]), Admitted, NeedsLabels),
+            (json!([{}]), Refused, Refused),
         ];
-        for (given, admitted) in table {
-            assert_eq!(admit(&conditions(given.clone()), "team-a", &labels), Ok(admitted), "{given}");
+        for (given, known, unknown) in table {
+            let conditions = conditions(given.clone());
+            assert_eq!(admit(&conditions, "team-a", Some(&labels)), Ok(known), "{given}");
+            assert_eq!(admit(&conditions, "team-a", None), Ok(unknown), "{given} without labels");
         }
     }
 
     #[test]
     fn a_bad_regular_expression_admits_nobody_and_says_so() {
         let given = conditions(json!([{"namespaceRegexes": ["("]}]));
-        assert!(matches!(admit(&given, "a", &BTreeMap::new()), Err(ConditionsError::Regex { .. })));
+        assert!(matches!(admit(&given, "a", None), Err(ConditionsError::Regex { .. })));
         let behind = conditions(json!([{"namespaces": ["a"]}, {"namespaceRegexes": ["("]}]));
-        assert_eq!(admit(&behind, "a", &BTreeMap::new()), Ok(true));
+        assert_eq!(admit(&behind, "a", None), Ok(Admission::Admitted));
         assert!(matches!(check(&behind), Err(ConditionsError::Regex { .. })));
     }
 }

@@ -64,14 +64,18 @@ impl Reader {
         Ok(metadata)
     }
 
-    pub(super) async fn list(&self, version: KvVersion, folder: &str) -> Result<Vec<String>, VaultError> {
+    pub(super) async fn list(
+        &self,
+        version: KvVersion,
+        folder: &str,
+        urgency: Urgency,
+    ) -> Result<Vec<String>, VaultError> {
         let path = folder.trim_end_matches('/');
-        span!("vault.list", vault.path = path).watch(self.listed(version, path), VaultError::label).await
+        span!("vault.list", vault.path = path).watch(self.listed(version, path, urgency), VaultError::label).await
     }
 
-    async fn listed(&self, version: KvVersion, path: &str) -> Result<Vec<String>, VaultError> {
-        let question =
-            Question { call: Call::List, action: Action::List, path, query: None, urgency: Urgency::Refresh };
+    async fn listed(&self, version: KvVersion, path: &str, urgency: Urgency) -> Result<Vec<String>, VaultError> {
+        let question = Question { call: Call::List, action: Action::List, path, query: None, urgency };
         let answer = self.caller.ask(question).await?;
         if answer.status == 404 {
             let error = self.not_found(&KvPath::latest(version, path), &answer).await;

@@ -87,10 +87,10 @@ impl Session {
         span.watch(read.map(|read| read.unwrap_or_else(cut_off)), VaultError::label).await
     }
 
-    /// All secrets below a folder at its API path (`kv/metadata/database` for v2), as sorted paths below it: at most 16 levels and 10,000 names
-    /// ([`ErrorKind::WalkLimit`]), with 8 requests at a time. Soft-deleted ones are among them.
-    pub async fn walk(&self, version: KvVersion, folder: &str) -> Result<Vec<String>, VaultError> {
-        walk(&self.reader, version, folder).await
+    /// All secrets below a folder at its API path (`kv/metadata/database` for v2), as sorted paths below it: at most 16 levels, 10,000 names
+    /// and 4 MiB of paths ([`ErrorKind::WalkLimit`]), with 8 requests at a time. Soft-deleted ones are among them.
+    pub async fn walk(&self, version: KvVersion, folder: &str, urgency: Urgency) -> Result<Vec<String>, VaultError> {
+        walk(&self.reader, version, folder, urgency).await
     }
 
     /// Proves that the session can work: logs in where no token lives, else asks the server about the one there is,

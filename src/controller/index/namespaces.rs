@@ -3,7 +3,7 @@
 use super::{Index, Wake};
 use crate::controller::key::{Id, StoreKey};
 use crate::controller::queue::Lane;
-use crate::sync::conditions::admit;
+use crate::sync::conditions::{Admission, admit};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use std::collections::BTreeMap;
 
@@ -43,9 +43,9 @@ impl Index {
         self.namespaces.remove(metadata.name.as_deref().unwrap_or_default());
     }
 
-    /// The labels of a Namespace; none where it is not known.
-    pub fn namespace_labels(&self, name: &str) -> BTreeMap<String, String> {
-        self.namespaces.get(name).map(|known| known.labels.clone()).unwrap_or_default()
+    /// The labels of a Namespace; `None` where it was not seen yet, which is not the same as one without labels.
+    pub fn namespace_labels(&self, name: &str) -> Option<&BTreeMap<String, String>> {
+        self.namespaces.get(name).map(|known| &known.labels)
     }
 
     /// Wakes those of a namespace that a store admits now and did not before, or the other way round.
@@ -57,7 +57,7 @@ impl Index {
     ) -> Vec<Wake> {
         let is_admitted = |store: &StoreKey, labels| {
             let spec = self.stores.get(store).and_then(|store| store.spec.as_ref().as_ref().ok());
-            spec.is_some_and(|spec| admit(&spec.conditions, namespace, labels) == Ok(true))
+            spec.is_some_and(|spec| admit(&spec.conditions, namespace, Some(labels)) == Ok(Admission::Admitted))
         };
         let is_concerned =
             |store: &StoreKey| store.namespace.is_none() && is_admitted(store, before) != is_admitted(store, now);
