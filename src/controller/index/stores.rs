@@ -73,7 +73,7 @@ impl StoreEntry {
     }
 
     /// The server that it names, as a group of the queue.
-    fn group(&self) -> u64 {
+    pub(super) fn group(&self) -> u64 {
         let vault = self.spec.as_ref().as_ref().ok().and_then(|spec| spec.provider.vault());
         vault.map_or(0, |vault| hash_of(&vault.server))
     }
@@ -102,17 +102,19 @@ impl Index {
             known.uid == store.uid && known.generation == store.generation
         });
         let is_held = store.deleting && store.has_eso_finalizer;
+        let left = self.group_of_store(&key);
+        let mut wakes: Vec<Wake> = (left != store.group()).then_some(Wake::Regroup(left)).into_iter().collect();
         self.stores.insert(key.clone(), store);
         match known {
-            Some(true) if !is_held => Vec::new(),
-            Some(true) | None => vec![Wake::Store(key)],
+            Some(true) if !is_held => {}
+            Some(true) | None => wakes.push(Wake::Store(key)),
             Some(false) => {
                 self.unwatch_sources(&key);
-                let mut wakes = self.refresh_dependents(&key);
+                wakes.extend(self.refresh_dependents(&key));
                 wakes.push(Wake::Reopen(key));
-                wakes
             }
         }
+        wakes
     }
 
     /// What a validation starts from. Whatever changed counts as heeded from here on.
@@ -141,9 +143,10 @@ impl Index {
 
     /// A store is gone.
     pub fn remove_store(&mut self, key: &StoreKey) -> Vec<Wake> {
+        let left = self.group_of_store(key);
         self.stores.remove(key);
         self.unwatch_sources(key);
-        vec![Wake::Reopen(key.clone())]
+        vec![Wake::Regroup(left), Wake::Reopen(key.clone())]
     }
 
     /// A store, if there is one of that name.

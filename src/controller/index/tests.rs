@@ -109,7 +109,8 @@ fn a_changed_credential_reopens_its_store_once() {
 #[test]
 fn a_store_wakes_its_dependents_by_how_they_are() {
     let mut index = Index::default();
-    assert_eq!(index.apply_store(store_key(), store(1)), [Wake::Store(store_key())]);
+    let new = [Wake::Regroup(0), Wake::Store(store_key())];
+    assert_eq!(index.apply_store(store_key(), store(1)), new);
     assert_eq!(index.apply_store(store_key(), store(1)), [], "a status or label of a store wakes nobody");
     let well = apply(&mut index, "well", 1, "t").unwrap();
     let unwell = apply(&mut index, "unwell", 1, "u").unwrap();
@@ -122,4 +123,17 @@ fn a_store_wakes_its_dependents_by_how_they_are() {
     assert_eq!(wakes, [Wake::Spread(well, 2), Wake::Reopen(store_key())]);
     assert_eq!(index.group_of(well), index.group_of(unwell));
     assert_ne!(index.group_of(well), 0);
+}
+
+/// Who waits for a place at the old server would wait for it, however long that one hangs.
+#[test]
+fn a_store_that_names_another_server_moves_those_who_wait() {
+    let mut index = Index::default();
+    index.apply_store(store_key(), store(1));
+    let old = index.group_of_store(&store_key());
+    let spec = json!({"provider": {"vault": {"server": "http://other:8200"}}}).to_string();
+    let moved = StoreEntry::new(&metadata("store", "su", 2, "2"), Some(&spec), None);
+    let group = moved.group();
+    assert_eq!(index.apply_store(store_key(), moved), [Wake::Regroup(old), Wake::Reopen(store_key())]);
+    assert_eq!(index.remove_store(&store_key()), [Wake::Regroup(group), Wake::Reopen(store_key())]);
 }
