@@ -108,8 +108,8 @@ struct Synced {
     applied: Applied,
     /// When the last of what it is made of had come: the next refresh counts from here, so that none comes early.
     read: Instant,
-    /// Of the Secret as it was to be.
-    fingerprint: u64,
+    /// Of the Secret as it was to be, and of its data.
+    marks: (u64, u64),
     /// Parsed, for the next time.
     templates: Option<Arc<Parsed>>,
 }
@@ -155,17 +155,17 @@ async fn sync(
         None => (Desired::new(origin, collected.data), None),
     };
     let desired = desired.marked(origin, policy.creation);
-    let fingerprint = desired.fingerprint(&target.name);
+    let marks = (desired.fingerprint(&target.name), desired.data_mark());
     let known = Known {
         seen: &job.target,
         version: job.memory.target.as_ref(),
-        is_written: job.memory.written == Some(fingerprint),
+        is_written: job.memory.written == Some(marks.0),
     };
     let applied = apply::apply(&shared.secrets, target, origin, policy, &desired, known).await?;
     if policy.creation == CreationPolicy::Owner {
         remove_renamed(shared, job, target, origin).await?;
     }
-    Ok(Synced { applied, read, fingerprint, templates })
+    Ok(Synced { applied, read, marks, templates })
 }
 
 /// The Secret that the last sync wrote, where the target has another name now.
@@ -225,9 +225,9 @@ async fn conclude(
     memory.took = started.elapsed();
     shared.metrics.reconcile_seconds.observe(memory.took.as_secs_f64());
     let result = match result {
-        Ok(Synced { applied, read, fingerprint, templates }) => {
+        Ok(Synced { applied, read, marks, templates }) => {
             memory.templates = templates;
-            memory.succeeded(read, fingerprint, &applied);
+            memory.succeeded(read, marks, &applied);
             shared.metrics.applied(&applied.change);
             Ok(applied)
         }
@@ -279,7 +279,7 @@ async fn acknowledge(shared: &Shared, id: Id, job: Job) -> Option<Instant> {
 
 /// What a target that differs from what we knew turns out to be.
 enum Drift {
-    /// As we left it: only others' fields changed.
+    /// Its data is as we left it.
     None(TargetVersion),
     /// Not as we left it.
     Real,
@@ -293,7 +293,7 @@ async fn drift(shared: &Shared, job: &Job, target: &ObjectKey, policy: CreationP
         Seen::Absent if !is_alive(shared, &job.object).await => Drift::Gone,
         Seen::Absent | Seen::Unknown => Drift::Real,
         Seen::Present(_) => match shared.secrets.get(target, &origin.field_manager()).await {
-            Ok(Some(standing)) if is_as_left(origin, policy, &standing) => Drift::None(TargetVersion {
+            Ok(Some(standing)) if is_as_left(origin, policy, &standing, job.memory.data) => Drift::None(TargetVersion {
                 uid: standing.uid.as_str().into(),
                 revision: revision(&standing.resource_version),
             }),
@@ -315,7 +315,8 @@ async fn is_alive(shared: &Shared, object: &Observed) -> bool {
     }
 }
 
-/// The target is as we left it under another version: nothing to do but remember that.
+/// The target's data is as we left it under another version: nothing to do but remember that. Whether its labels and
+/// annotations are too, which Vault's values may be part of, the next refresh finds out.
 fn keep(
     shared: &Shared,
     id: Id,
@@ -323,7 +324,7 @@ fn keep(
     mut memory: Memory,
     version: TargetVersion,
 ) -> Option<Instant> {
-    memory.target = Some(version);
+    (memory.target, memory.written) = (Some(version), None);
     let next = due::next(schedule, &memory.last);
     shared.index.lock().finish(id, memory);
     next

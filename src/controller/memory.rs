@@ -49,8 +49,10 @@ pub struct Memory {
     pub last: Last,
     /// A hash of the version (spec, labels, annotations) that was tried last.
     pub tried: Option<u64>,
-    /// A keyed hash of the Secret as we would write it: while it and the target stay, nothing needs to be asked or written.
+    /// A hash of the Secret as we would write it: while it and the target stay, nothing needs to be asked or written.
     pub written: Option<u64>,
+    /// The mark of the data that was written last: other data in the target is not ours, though it may have been once.
+    pub data: Option<u64>,
     /// The target as we know it.
     pub target: Option<TargetVersion>,
     /// What its status says.
@@ -106,12 +108,17 @@ impl Memory {
     }
 
     /// Takes note of a sync that succeeded, with what it had read by then.
-    pub fn succeeded(&mut self, read: Instant, written: u64, applied: &Applied) {
+    /// `written` and `data` tell the Secret, and its data, from others.
+    pub fn succeeded(&mut self, read: Instant, (written, data): (u64, u64), applied: &Applied) {
         self.last = Last { success: Some(read), attempt: Some(read), failures: 0, hopeless: false };
         match (&applied.change, &applied.version) {
-            (Change::Missing | Change::Deleted | Change::Gone, _) => (self.written, self.target) = (None, None),
-            (_, Some(version)) => (self.written, self.target) = (Some(written), Some(version.clone())),
-            (_, None) => self.written = Some(written),
+            (Change::Missing | Change::Deleted | Change::Gone, _) => {
+                (self.written, self.data, self.target) = (None, None, None);
+            }
+            (_, version) => {
+                (self.written, self.data) = (Some(written), Some(data));
+                self.target = version.clone().or(self.target.take());
+            }
         }
     }
 

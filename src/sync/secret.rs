@@ -83,6 +83,11 @@ impl Desired {
         self
     }
 
+    /// Which data it has, by the hash in its annotations.
+    pub fn data_mark(&self) -> u64 {
+        data_mark(&self.annotations)
+    }
+
     /// Tells it, as the Secret `name`, from another: its data stands in it by the hash in the annotations.
     pub fn fingerprint(&self, name: &str) -> u64 {
         let mut hasher = DefaultHasher::new();
@@ -141,10 +146,21 @@ impl Standing {
         self.labels.contains_key(names::LABEL_MANAGED) && hash.is_some_and(|hash| *hash == hash_of(&self.data))
     }
 
+    /// Which data it has, by the hash in its annotations.
+    pub fn data_mark(&self) -> u64 {
+        data_mark(&self.annotations)
+    }
+
     /// Which version of it this is.
     pub fn version(&self) -> Version {
         Version { uid: self.uid.clone(), resource_version: self.resource_version.clone() }
     }
+}
+
+fn data_mark(annotations: &BTreeMap<String, String>) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    annotations.get(names::ANNOTATION_DATA_HASH).hash(&mut hasher);
+    hasher.finish()
 }
 
 /// The hash by which an edit of this data is noticed.
