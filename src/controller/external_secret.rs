@@ -56,6 +56,9 @@ pub async fn reconcile(shared: &Shared, id: Id, lane: Lane) -> Option<Instant> {
         Due::Idle => return None,
     }
     if let Some(opens) = closed_until(&job, parsed.as_ref().ok(), state) {
+        if state.mended {
+            shared.index.lock().wake_again(id);
+        }
         return Some(opens);
     }
     let is_only_drift =
@@ -85,11 +88,11 @@ pub async fn reconcile(shared: &Shared, id: Id, lane: Lane) -> Option<Instant> {
 }
 
 /// When the spec's windows let this periodic refresh run, if not now. Drift and changes, a first sync among them, don't wait,
-/// nor does a retry of those.
+/// nor does a retry of those, nor what failed and was mended; an edit of the store or the templates of one that is well does.
 fn closed_until(job: &Job, spec: Option<&ExternalSecretSpec>, state: due::Now) -> Option<Instant> {
     let windows = spec?.sync_windows.as_ref()?;
     let is_synced = state.unchanged && job.memory.reported.version == hash_of(&job.object.version);
-    if !is_synced || state.drifted || state.mended {
+    if !is_synced || state.drifted || state.mended && job.memory.last.failures > 0 {
         return None;
     }
     let now = jiff::Timestamp::now();

@@ -191,7 +191,7 @@ impl Index {
     }
 
     /// Has an object looked at in Vault when it is woken next, well or not.
-    pub(super) fn wake_again(&mut self, id: Id) {
+    pub fn wake_again(&mut self, id: Id) {
         if let Some(entry) = self.external_secrets.get_mut(&id) {
             entry.mended = true;
         }

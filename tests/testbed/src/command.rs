@@ -51,6 +51,7 @@ pub async fn run(words: &[String], stack: &Stack, guard: &Guard, signals: &mut S
     let own_group = !std::io::stdin().is_terminal();
     let mut command = Command::new(program);
     command.args(args).envs(stack.variables());
+    forget_package(&mut command);
     if own_group {
         command.process_group(0);
     }
@@ -68,6 +69,17 @@ pub async fn run(words: &[String], stack: &Stack, guard: &Guard, signals: &mut S
     }
     guard.forget(id);
     status.map_err(|source| Error::Io { what: "wait for", path: program.into(), source })
+}
+
+/// `cargo run` tells us our package. A `cargo` inside of the command would take a build script that looks at these for outdated,
+/// and build ring, and all that stands on it, anew each time.
+fn forget_package(command: &mut Command) {
+    for (name, _) in std::env::vars_os() {
+        let is_package = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+        if name.to_str().is_some_and(is_package) {
+            command.env_remove(name);
+        }
+    }
 }
 
 async fn until_end(child: &mut Child, own_group: bool, signals: &mut Signals) -> std::io::Result<ExitStatus> {
