@@ -216,7 +216,7 @@ async fn conclude(
         Err(SyncError::ApiServer(error)) if error.is_namespace_terminating() => return None,
         // Nothing is told or counted, and it counts as untried, so that it is due by then.
         Err(SyncError::LookAgain) => {
-            shared.index.lock().finish(id, Memory { tried: None, ..job.memory });
+            finish(shared, id, Memory { tried: None, ..job.memory });
             return Some(Instant::now() + deletion::LOOK_AGAIN);
         }
         _ => {}
@@ -243,7 +243,7 @@ async fn conclude(
     };
     let mut next = due::next(schedule, &memory.last);
     if is_too_early(&result, &memory) {
-        shared.index.lock().finish(id, memory);
+        finish(shared, id, memory);
         return next;
     }
     let told = report(shared, &object, &target.name, &result, &mut memory).await;
@@ -255,8 +255,16 @@ async fn conclude(
         memory.tried = None;
         next = Some(Instant::now() + STATUS_RETRY);
     }
-    shared.index.lock().finish(id, memory);
+    finish(shared, id, memory);
     next
+}
+
+/// Keeps what was learned. Where it failed over what was mended meanwhile, nobody else would wake it.
+fn finish(shared: &Shared, id: Id, memory: Memory) {
+    let is_mended = shared.index.lock().finish(id, memory);
+    if is_mended {
+        shared.queue.push(id, Lane::Urgent);
+    }
 }
 
 /// Manifests that are applied together come in any order: a store that is not there yet has until the second try, or until
@@ -276,7 +284,7 @@ async fn acknowledge(shared: &Shared, id: Id, job: Job) -> Option<Instant> {
         tracing::warn!(namespace = %object.key.namespace, name = %object.key.name, %error, "could not write a status");
         return Some(Instant::now() + STATUS_RETRY);
     }
-    shared.index.lock().finish(id, memory);
+    finish(shared, id, memory);
     None
 }
 
@@ -329,7 +337,7 @@ fn keep(
 ) -> Option<Instant> {
     (memory.target, memory.written) = (Some(version), None);
     let next = due::next(schedule, &memory.last);
-    shared.index.lock().finish(id, memory);
+    finish(shared, id, memory);
     next
 }
 

@@ -5,6 +5,7 @@ use crate::api::{
     ClusterSecretStore, ConditionReason, ConditionStatus, ConditionType, SecretStore, SecretStoreStatus, StoreKind,
     names,
 };
+use crate::controller::connection::depends_on_referent;
 use crate::controller::error::{ApiServerError, StoreError, SyncError};
 use crate::controller::index::{Checked, StoreEntry};
 use crate::controller::key::{ObjectKey, StoreKey};
@@ -77,7 +78,14 @@ fn mend(shared: &Shared, key: &StoreKey, store: &StoreEntry) {
     if was_well && !store.is_reopened {
         return;
     }
-    let wakes = shared.index.lock().mend_dependents(key, store.is_down && !store.is_reopened);
+    let mut index = shared.index.lock();
+    let mut wakes = index.mend_dependents(key, store.is_down && !store.is_reopened);
+    let vault = store.spec.as_ref().as_ref().ok().and_then(|spec| spec.provider.vault());
+    // What is read for each namespace is not all known.
+    if key.namespace.is_some() || !vault.is_some_and(depends_on_referent) {
+        wakes.extend(index.mend_freed(key, store.generation));
+    }
+    drop(index);
     wake::wake(shared, wakes);
 }
 

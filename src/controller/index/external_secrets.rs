@@ -30,6 +30,8 @@ pub struct Entry {
     pub interval: Option<u32>,
     /// Somebody mended what it waited for since it last ran.
     mended: bool,
+    /// Something was mended since it last began, which it did not wait for by then; it may by the time it ends.
+    mended_meanwhile: bool,
     epoch: u32,
 }
 
@@ -59,12 +61,12 @@ impl Index {
         let epoch = self.epochs.external_secrets;
         let gone = self.external_secrets.values().filter(|entry| entry.epoch != epoch);
         let gone: Vec<ObjectKey> = gone.map(|entry| entry.object.key.clone()).collect();
-        gone.iter().filter_map(|key| self.remove_external_secret(key)).collect()
+        gone.iter().flat_map(|key| self.remove_external_secret(key)).collect()
     }
 
     /// An ExternalSecret as the watch delivers it. It is woken where it is new or was edited; an echo of a status write
     /// wakes nobody.
-    pub fn apply_external_secret(&mut self, object: Observed, status: Option<&str>) -> Option<Wake> {
+    pub fn apply_external_secret(&mut self, object: Observed, status: Option<&str>) -> Vec<Wake> {
         let known = self.ids.get(&object.key).copied();
         if let Some(id) = known
             && let Some(entry) = self.external_secrets.get_mut(&id)
@@ -76,16 +78,15 @@ impl Index {
                 && entry.object.deleting == object.deleting
                 && entry.object.has_eso_finalizer == object.has_eso_finalizer;
             if same {
-                return None;
+                return Vec::new();
             }
-            self.unlink(id);
-            self.link(id, Arc::new(object), None);
-            return Some(Wake::ExternalSecret(id, Lane::Urgent));
+            let old = self.link(id, Arc::new(object), None);
+            let mut wakes = old.map(|old| self.unlink(id, &old)).unwrap_or_default();
+            wakes.push(Wake::ExternalSecret(id, Lane::Urgent));
+            return wakes;
         }
         // Another object of the same name takes its place.
-        if known.is_some() {
-            self.remove_external_secret(&object.key);
-        }
+        let mut wakes = self.remove_external_secret(&object.key);
         let id = Id(self.next);
         self.next += 1;
         self.ids.insert(object.key.clone(), id);
@@ -93,15 +94,17 @@ impl Index {
             status.and_then(|status| serde_json::from_str(status).ok()).unwrap_or_default();
         let memory = Memory::from_status(&object, &status, Instant::now(), k8s_openapi::jiff::Timestamp::now());
         self.link(id, Arc::new(object), Some(memory));
-        Some(Wake::ExternalSecret(id, Lane::Urgent))
+        wakes.push(Wake::ExternalSecret(id, Lane::Urgent));
+        wakes
     }
 
     /// An ExternalSecret is gone.
-    pub fn remove_external_secret(&mut self, key: &ObjectKey) -> Option<Wake> {
-        let id = self.ids.remove(key)?;
-        self.unlink(id);
-        self.external_secrets.remove(&id);
-        Some(Wake::Forget(id))
+    pub fn remove_external_secret(&mut self, key: &ObjectKey) -> Vec<Wake> {
+        let Some(id) = self.ids.remove(key) else { return Vec::new() };
+        let gone = self.external_secrets.remove(&id);
+        let mut wakes = gone.map(|gone| self.unlink(id, &gone)).unwrap_or_default();
+        wakes.push(Wake::Forget(id));
+        wakes
     }
 
     /// What a reconcile of `id` starts from. Whatever mended it counts as heeded from here on.
@@ -109,6 +112,7 @@ impl Index {
         let target = self.target_of(id)?;
         let seen = self.seen(&target);
         let entry = self.external_secrets.get_mut(&id)?;
+        entry.mended_meanwhile = false;
         Some(Job {
             object: entry.object.clone(),
             memory: entry.memory.clone(),
@@ -118,12 +122,15 @@ impl Index {
         })
     }
 
-    /// Keeps what a reconcile of `id` learned.
-    pub fn finish(&mut self, id: Id, memory: Memory) {
-        if let Some(entry) = self.external_secrets.get_mut(&id) {
-            entry.memory = memory;
-            entry.share();
-        }
+    /// Keeps what a reconcile of `id` learned. True where it failed, and what it failed for may have been mended before
+    /// anybody could know that it waits for it: then it is to be run again.
+    pub fn finish(&mut self, id: Id, memory: Memory) -> bool {
+        let Some(entry) = self.external_secrets.get_mut(&id) else { return false };
+        entry.memory = memory;
+        entry.share();
+        let is_mended = entry.memory.last.failures > 0 && std::mem::take(&mut entry.mended_meanwhile);
+        entry.mended |= is_mended;
+        is_mended
     }
 
     /// Those that depend on `store` and wait for it to be mended: each is marked so, and to be run urgently, or spread out
@@ -181,13 +188,11 @@ impl Index {
 
     /// Marks an object that waits for something to be mended, and tells whether it does.
     pub(super) fn mend(&mut self, id: Id) -> bool {
-        match self.external_secrets.get_mut(&id).filter(|entry| entry.memory.last.failures > 0) {
-            Some(entry) => {
-                entry.mended = true;
-                true
-            }
-            None => false,
-        }
+        let Some(entry) = self.external_secrets.get_mut(&id) else { return false };
+        let waits = entry.memory.last.failures > 0;
+        entry.mended |= waits;
+        entry.mended_meanwhile = true;
+        waits
     }
 
     /// Has an object looked at in Vault when it is woken next, well or not.
@@ -225,8 +230,9 @@ impl Index {
         Some(ObjectKey::new(entry.object.key.namespace.clone(), entry.target.clone()))
     }
 
-    /// Enters an object with what it depends on.
-    fn link(&mut self, id: Id, object: Arc<Observed>, memory: Option<Memory>) {
+    /// Enters an object with what it depends on, and answers what stood there before, still to be unlinked: what it depends
+    /// on now as before stays known meanwhile, and with it how its target was last seen.
+    fn link(&mut self, id: Id, object: Arc<Observed>, memory: Option<Memory>) -> Option<Box<Entry>> {
         // A spec that can't be read depends on nothing; its reconcile tells so.
         let parsed = serde_json::from_str::<ExternalSecretSpec>(object.spec.get()).ok();
         let namespace = &object.key.namespace;
@@ -246,28 +252,39 @@ impl Index {
             self.watch_template(*kind, object.clone(), id);
         }
         self.watch_target(ObjectKey::new(namespace.clone(), target.clone()), id);
-        let memory = memory.or_else(|| self.external_secrets.remove(&id).map(|entry| entry.memory));
+        let mut old = self.external_secrets.remove(&id);
+        let memory = memory.or_else(|| old.as_mut().map(|old| std::mem::take(&mut old.memory))).unwrap_or_default();
         let epoch = self.epochs.external_secrets;
-        let memory = memory.unwrap_or_default();
         let foreign_status = object.foreign_status;
         let interval = parsed.as_ref().and_then(interval);
-        let mended = false;
-        let mut entry = Entry { object, memory, stores, target, templates, foreign_status, interval, mended, epoch };
+        let (mended, mended_meanwhile) = (false, false);
+        let mut entry = Entry {
+            object,
+            memory,
+            stores,
+            target,
+            templates,
+            foreign_status,
+            interval,
+            mended,
+            mended_meanwhile,
+            epoch,
+        };
         entry.share();
         self.external_secrets.insert(id, Box::new(entry));
+        old
     }
 
-    /// Takes back what [`Self::link`] entered beside the object itself.
-    fn unlink(&mut self, id: Id) {
-        let Some(target) = self.target_of(id) else { return };
-        self.unwatch_target(&target, id);
-        let Some(entry) = self.external_secrets.get_mut(&id) else { return };
-        let templates = std::mem::take(&mut entry.templates);
-        for (kind, object) in &templates {
-            self.unwatch_template(*kind, object, id);
-        }
-        let Some(entry) = self.external_secrets.get(&id) else { return };
-        for store in &entry.stores {
+    /// Takes back what [`Self::link`] entered for an object as it was, but for what is entered for it as it is now. Answers
+    /// who may go on because of that.
+    fn unlink(&mut self, id: Id, old: &Entry) -> Vec<Wake> {
+        let now = self.external_secrets.get(&id);
+        let has_target = now.is_some_and(|now| now.target == old.target);
+        let is_left = |store: &&StoreKey| now.is_none_or(|now| !now.stores.contains(store));
+        let stores: Vec<&StoreKey> = old.stores.iter().filter(is_left).collect();
+        let is_left = |source: &&(SourceKind, ObjectKey)| now.is_none_or(|now| !now.templates.contains(source));
+        let templates: Vec<_> = old.templates.iter().filter(is_left).collect();
+        for store in stores {
             if let Some(ids) = self.dependents.get_mut(store) {
                 ids.remove(&id);
                 if ids.is_empty() {
@@ -275,6 +292,10 @@ impl Index {
                 }
             }
         }
+        if !has_target {
+            self.unwatch_target(&ObjectKey::new(old.object.key.namespace.clone(), old.target.clone()), id);
+        }
+        templates.into_iter().flat_map(|(kind, object)| self.unwatch_template(*kind, object, id)).collect()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{Index, Wake};
 use crate::api::{DecodeError, SecretStoreSpec, SecretStoreStatus, StoreKind, from_slice};
-use crate::controller::key::{Id, StoreKey};
+use crate::controller::key::{Id, ObjectKey, StoreKey};
 use crate::controller::memory::hash_of;
 use crate::vault::SecretIdLife;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -31,6 +31,8 @@ pub struct StoreEntry {
     pub is_down: bool,
     /// It, or something that it refers to, changed since the last validation began.
     pub is_reopened: bool,
+    /// Targets that it read something from before its spec changed, and may still.
+    freed: Vec<ObjectKey>,
     epoch: u32,
 }
 
@@ -68,6 +70,7 @@ impl StoreEntry {
             failures: 0,
             is_down: false,
             is_reopened: false,
+            freed: Vec::new(),
             epoch: 0,
         }
     }
@@ -96,7 +99,8 @@ impl Index {
     /// A store as the watch delivers it. Only a changed spec matters to anybody; its metadata and status wake nobody.
     pub fn apply_store(&mut self, key: StoreKey, mut store: StoreEntry) -> Vec<Wake> {
         store.epoch = *self.store_epoch(key.kind());
-        let known = self.stores.get(&key).map(|known| {
+        let known = self.stores.get_mut(&key).map(|known| {
+            store.freed = std::mem::take(&mut known.freed);
             (store.failures, store.is_down, store.is_reopened) = (known.failures, known.is_down, known.is_reopened);
             store.secret_id = known.secret_id.clone();
             known.uid == store.uid && known.generation == store.generation
@@ -104,12 +108,14 @@ impl Index {
         let is_held = store.deleting && store.has_eso_finalizer;
         let left = self.group_of_store(&key);
         let mut wakes: Vec<Wake> = (left != store.group()).then_some(Wake::Regroup(left)).into_iter().collect();
+        if known == Some(false) {
+            store.freed.extend(self.unwatch_sources(&key));
+        }
         self.stores.insert(key.clone(), store);
         match known {
             Some(true) if !is_held => {}
             Some(true) | None => wakes.push(Wake::Store(key)),
             Some(false) => {
-                self.unwatch_sources(&key);
                 wakes.extend(self.refresh_dependents(&key));
                 wakes.push(Wake::Reopen(key));
             }
@@ -144,9 +150,19 @@ impl Index {
     /// A store is gone.
     pub fn remove_store(&mut self, key: &StoreKey) -> Vec<Wake> {
         let left = self.group_of_store(key);
-        self.stores.remove(key);
-        self.unwatch_sources(key);
-        vec![Wake::Regroup(left), Wake::Reopen(key.clone())]
+        let mut freed = self.stores.remove(key).map(|store| store.freed).unwrap_or_default();
+        freed.extend(self.unwatch_sources(key));
+        let mut wakes = vec![Wake::Regroup(left), Wake::Reopen(key.clone())];
+        wakes.extend(freed.iter().flat_map(|secret| self.mend_targets(secret)));
+        wakes
+    }
+
+    /// Those that could not write a Secret because the store read it, and may now: to be called once everything that the
+    /// store reads in this generation is watched.
+    pub fn mend_freed(&mut self, key: &StoreKey, generation: i64) -> Vec<Wake> {
+        let store = self.stores.get_mut(key).filter(|store| store.generation == generation);
+        let freed = store.map(|store| std::mem::take(&mut store.freed)).unwrap_or_default();
+        freed.iter().flat_map(|secret| self.mend_targets(secret)).collect()
     }
 
     /// A store, if there is one of that name.

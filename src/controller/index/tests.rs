@@ -32,9 +32,9 @@ fn store_key() -> StoreKey {
 }
 
 fn apply(index: &mut Index, name: &str, generation: i64, target: &str) -> Option<Id> {
-    match index.apply_external_secret(object(name, name, generation, target), None) {
-        Some(Wake::ExternalSecret(id, Lane::Urgent)) => Some(id),
-        None => None,
+    match index.apply_external_secret(object(name, name, generation, target), None).as_slice() {
+        [Wake::ExternalSecret(id, Lane::Urgent)] => Some(*id),
+        [] => None,
         other => panic!("{other:?}"),
     }
 }
@@ -59,9 +59,10 @@ fn a_new_or_edited_object_is_woken_and_an_echo_is_not() {
 fn another_object_of_the_same_name_starts_anew() {
     let mut index = Index::default();
     let id = apply(&mut index, "es", 1, "t").unwrap();
-    let wake = index.apply_external_secret(object("es", "other", 1, "t"), None);
-    let Some(Wake::ExternalSecret(next, _)) = wake else { panic!("{wake:?}") };
-    assert_ne!(next, id);
+    let wakes = index.apply_external_secret(object("es", "other", 1, "t"), None);
+    let [Wake::Forget(old), Wake::ExternalSecret(next, _)] = wakes.as_slice() else { panic!("{wakes:?}") };
+    assert_eq!(*old, id);
+    assert_ne!(*next, id);
     assert!(index.begin(id).is_none());
 }
 
@@ -136,4 +137,81 @@ fn a_store_that_names_another_server_moves_those_who_wait() {
     let group = moved.group();
     assert_eq!(index.apply_store(store_key(), moved), [Wake::Regroup(old), Wake::Reopen(store_key())]);
     assert_eq!(index.remove_store(&store_key()), [Wake::Regroup(group), Wake::Reopen(store_key())]);
+}
+
+/// With a full queue, an edit of the interval must not hide that the target was deleted before.
+#[test]
+fn an_edit_keeps_what_was_seen_of_the_target() {
+    let mut index = Index::default();
+    let id = apply(&mut index, "es", 1, "t").unwrap();
+    index.apply_source(SourceKind::Secret, &metadata("t", "s", 0, "7"));
+    remember(&mut index, id, |memory| memory.target = Some(TargetVersion { uid: "s".into(), revision: 7 }));
+    index.remove_source(SourceKind::Secret, &metadata("t", "s", 0, "8"));
+    apply(&mut index, "es", 2, "t").unwrap();
+    let job = index.begin(id).unwrap();
+    assert_eq!(job.target, Seen::Absent);
+    assert!(job.target.differs_from(job.memory.target.as_ref()));
+    // Of a target of another name nothing is known, and the old one leaves no trace.
+    apply(&mut index, "es", 3, "u").unwrap();
+    assert_eq!(index.begin(id).unwrap().target, Seen::Unknown);
+    assert_eq!(index.secrets.watched.len(), 1);
+    index.remove_external_secret(&ObjectKey::new("ns", "es"));
+    assert_eq!((index.secrets.watched.len(), index.dependents.len()), (0, 0));
+}
+
+/// Two swap a target in one apply: the one that comes too early fails while the Secret that is in its way is deleted.
+#[test]
+fn what_is_mended_while_it_fails_runs_it_again() {
+    let mut index = Index::default();
+    let id = apply(&mut index, "es", 1, "t").unwrap();
+    index.apply_source(SourceKind::Secret, &metadata("t", "s", 0, "7"));
+    let mut memory = index.begin(id).unwrap().memory;
+    assert_eq!(index.remove_source(SourceKind::Secret, &metadata("t", "s", 0, "8")), [], "nobody knows yet that it waits");
+    memory.failed(true);
+    assert!(index.finish(id, memory));
+    let job = index.begin(id).unwrap();
+    assert!(job.mended);
+    assert!(!index.finish(id, job.memory), "once");
+}
+
+fn failed(index: &mut Index, name: &str, target: &str) -> Id {
+    let id = apply(index, name, 1, target).unwrap();
+    remember(index, id, |memory| memory.failed(true));
+    id
+}
+
+/// A target that a store reads its credentials from is never written, until no store does.
+#[test]
+fn a_target_that_no_store_reads_any_more_is_tried_again() {
+    let mut index = Index::default();
+    index.apply_store(store_key(), store(1));
+    let credentials = ["kept", "left"].map(|name| ObjectKey::new("ns", name));
+    credentials.iter().for_each(|secret| index.watch_source(SourceKind::Secret, secret.clone(), &store_key()));
+    let (kept, left) = (failed(&mut index, "a", "kept"), failed(&mut index, "b", "left"));
+    index.apply_store(store_key(), store(2));
+    assert_eq!(index.mend_freed(&store_key(), 1), [], "a check of the spec that was");
+    // The store is opened anew, and reads one of them again.
+    index.watch_source(SourceKind::Secret, credentials[0].clone(), &store_key());
+    assert_eq!(index.mend_freed(&store_key(), 2), [Wake::ExternalSecret(left, Lane::Urgent)]);
+    assert_eq!(index.mend_freed(&store_key(), 2), []);
+    let wakes = index.remove_store(&store_key());
+    assert!(wakes.contains(&Wake::ExternalSecret(kept, Lane::Urgent)), "{wakes:?}");
+}
+
+#[test]
+fn a_target_that_nobody_takes_templates_from_any_more_is_tried_again() {
+    let mut index = Index::default();
+    let spec = json!({"secretStoreRef": {"name": "store"}, "data": [{"secretKey": "a", "remoteKey": "a#a"}],
+        "target": {"name": "other", "template": {"templateFrom": [{"secret": {"name": "texts", "items": [{"key": "k"}]}}]}}});
+    let reader = |generation| {
+        let spec = serde_json::value::to_raw_value(&spec).unwrap();
+        Observed::new(metadata("reader", "r", generation, "1"), Some(spec)).unwrap()
+    };
+    index.apply_external_secret(reader(1), None);
+    let waiting = failed(&mut index, "es", "texts");
+    assert!(index.is_template(&ObjectKey::new("ns", "texts")));
+    index.apply_external_secret(reader(2), None);
+    assert!(index.is_template(&ObjectKey::new("ns", "texts")), "an edit of something else");
+    let wakes = index.apply_external_secret(object("reader", "r", 3, "other"), None);
+    assert!(wakes.contains(&Wake::ExternalSecret(waiting, Lane::Urgent)), "{wakes:?}");
 }
