@@ -26,15 +26,14 @@ use std::time::{Duration, Instant};
 
 /// A sync that takes longer is given up and tried again.
 const DEADLINE: Duration = Duration::from_secs(60);
-/// A status that could not be written is tried again after this long.
-const STATUS_RETRY: Duration = Duration::from_secs(5);
+/// A finalizer that could not be taken off, or a generation that could not be told, is tried again after this long.
+pub const STATUS_RETRY: Duration = Duration::from_secs(5);
 
 /// Looks at one ExternalSecret and does what is due. Answers when it is due next.
 pub async fn reconcile(shared: &Shared, id: Id, lane: Lane) -> Option<Instant> {
     let mut job = shared.index.lock().begin(id)?;
     if job.object.deleting {
-        release(shared, &job.object).await;
-        return None;
+        return release(shared, &job.object).await;
     }
     let parsed = from_slice::<ExternalSecretSpec>("spec", job.object.spec.get().as_bytes());
     if parsed.as_ref().is_ok_and(|spec| is_foreign(shared, &job.object, spec)) {
@@ -342,10 +341,10 @@ fn keep(
 }
 
 /// An ExternalSecret that is going away holds nothing of ours; ESO's finalizer, left from a time when ESO ran here, would
-/// keep it forever.
-async fn release(shared: &Shared, object: &Observed) {
+/// keep it forever. Answers when to try again, where it could not be taken off.
+async fn release(shared: &Shared, object: &Observed) -> Option<Instant> {
     if !object.has_eso_finalizer {
-        return;
+        return None;
     }
     let removed = status::remove_finalizer::<ExternalSecret>(
         &shared.client,
@@ -357,7 +356,9 @@ async fn release(shared: &Shared, object: &Observed) {
         && !error.is_not_found()
     {
         tracing::warn!(namespace = %object.key.namespace, name = %object.key.name, %error, "could not remove a finalizer");
+        return Some(Instant::now() + STATUS_RETRY);
     }
+    None
 }
 
 /// Whether another operator is in charge of one of its stores.

@@ -11,7 +11,7 @@ use crate::controller::index::{Checked, StoreEntry};
 use crate::controller::key::{ObjectKey, StoreKey};
 use crate::controller::queue::Lane;
 use crate::controller::shared::Shared;
-use crate::controller::{status, wake};
+use crate::controller::{external_secret, status, wake};
 use crate::sync::due::{self, Schedule};
 use crate::telemetry::events::{EventReason, Happening, Severity};
 use crate::vault::{Retry, SecretIdLife};
@@ -32,8 +32,7 @@ const FEW_USES: u64 = 3;
 pub async fn reconcile(shared: &Shared, key: &StoreKey) -> Option<Instant> {
     let store = shared.index.lock().begin_store(key)?;
     if store.deleting {
-        release(shared, key, &store).await;
-        return None;
+        return release(shared, key, &store).await;
     }
     if shared.stores.is_foreign(key) {
         shared.stores.close(key);
@@ -278,10 +277,11 @@ async fn write(
     }
 }
 
-/// ESO's finalizer, left from a time when ESO ran here, would keep a store that is going away forever.
-async fn release(shared: &Shared, key: &StoreKey, store: &StoreEntry) {
+/// ESO's finalizer, left from a time when ESO ran here, would keep a store that is going away forever. Answers when to try again,
+/// where it could not be taken off.
+async fn release(shared: &Shared, key: &StoreKey, store: &StoreEntry) -> Option<Instant> {
     if !store.has_eso_finalizer {
-        return;
+        return None;
     }
     let (client, kind, object) = (&shared.client, key.kind().as_str(), object(key));
     let removed = match key.kind() {
@@ -296,7 +296,9 @@ async fn release(shared: &Shared, key: &StoreKey, store: &StoreEntry) {
         && !error.is_not_found()
     {
         tracing::warn!(store = %key, %error, "could not remove a finalizer");
+        return Some(Instant::now() + external_secret::STATUS_RETRY);
     }
+    None
 }
 
 fn object(key: &StoreKey) -> ObjectKey {
