@@ -13,6 +13,7 @@ use crate::controller::observed::{Observed, revision};
 use crate::controller::queue::Lane;
 use crate::controller::report::{observed, report};
 use crate::controller::shared::Shared;
+use crate::controller::untold::{self, Untold};
 use crate::controller::{secret_store, status, templates};
 use crate::sync::due::{self, Due};
 use crate::sync::plan::{Policy, TargetError, is_as_left, is_made_by};
@@ -21,6 +22,7 @@ use crate::sync::spec;
 use crate::sync::template::Parsed;
 use crate::sync::windows::{self, Gate};
 use crate::vault::Urgency;
+use k8s_openapi::jiff::Timestamp;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -51,8 +53,8 @@ pub async fn reconcile(shared: &Shared, id: Id, lane: Lane) -> Option<Instant> {
         Due::Now => {}
         // CreatedOnce: the change is seen, and nothing follows from it.
         Due::Idle if !state.unchanged => return acknowledge(shared, id, job).await,
-        Due::At(at) => return Some(at),
-        Due::Idle => return None,
+        Due::At(at) => return untold::tell_again(shared, id, job, Some(at)).await,
+        Due::Idle => return untold::tell_again(shared, id, job, None).await,
     }
     if let Some(opens) = closed_until(&job, parsed.as_ref().ok(), state) {
         if state.mended {
@@ -215,7 +217,7 @@ async fn conclude(
         Err(SyncError::ApiServer(error)) if error.is_namespace_terminating() => return None,
         // Nothing is told or counted, and it counts as untried, so that it is due by then.
         Err(SyncError::LookAgain) => {
-            finish(shared, id, Memory { tried: None, ..job.memory });
+            shared.finish(id, Memory { tried: None, ..job.memory });
             return Some(Instant::now() + deletion::LOOK_AGAIN);
         }
         _ => {}
@@ -240,30 +242,18 @@ async fn conclude(
             Err(error)
         }
     };
-    let mut next = due::next(schedule, &memory.last);
+    let next = due::next(schedule, &memory.last);
     if is_too_early(&result, &memory) {
-        finish(shared, id, memory);
+        shared.finish(id, memory);
         return next;
     }
-    let told = report(shared, &object, &target.name, &result, &mut memory).await;
-    if let Err(error) = told
-        && !error.is_not_found()
-    {
-        tracing::warn!(namespace = %object.key.namespace, name = %object.key.name, %error, "could not write a status");
-        // Until it stands in the status, it is not done.
-        memory.tried = None;
-        next = Some(Instant::now() + STATUS_RETRY);
-    }
-    finish(shared, id, memory);
-    next
-}
-
-/// Keeps what was learned. Where it failed over what was mended meanwhile, nobody else would wake it.
-fn finish(shared: &Shared, id: Id, memory: Memory) {
-    let is_mended = shared.index.lock().finish(id, memory);
-    if is_mended {
-        shared.queue.push(id, Lane::Urgent);
-    }
+    let at = Timestamp::now();
+    memory.untold = None;
+    let told = report(shared, &object, &target.name, &result, at, &mut memory).await;
+    let untold = Untold { result, at, target: target.name.clone(), failures: 0, retry: started };
+    let retry = untold.keep(&object, &mut memory, told);
+    shared.finish(id, memory);
+    next.into_iter().chain(retry).min()
 }
 
 /// Manifests that are applied together come in any order: a store that is not there yet has until the second try, or until
@@ -283,7 +273,7 @@ async fn acknowledge(shared: &Shared, id: Id, job: Job) -> Option<Instant> {
         tracing::warn!(namespace = %object.key.namespace, name = %object.key.name, %error, "could not write a status");
         return Some(Instant::now() + STATUS_RETRY);
     }
-    finish(shared, id, memory);
+    shared.finish(id, memory);
     None
 }
 
@@ -336,7 +326,7 @@ fn keep(
 ) -> Option<Instant> {
     (memory.target, memory.written) = (Some(version), None);
     let next = due::next(schedule, &memory.last);
-    finish(shared, id, memory);
+    shared.finish(id, memory);
     next
 }
 

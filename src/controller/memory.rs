@@ -5,6 +5,7 @@ use crate::api::{Condition, ConditionStatus, ConditionType, ExternalSecretStatus
 use crate::controller::apply::{Applied, Change};
 use crate::controller::observed::Observed;
 use crate::controller::uid::Uid;
+use crate::controller::untold::Untold;
 use crate::sync::due::Last;
 use crate::sync::template::Parsed;
 use k8s_openapi::jiff::Timestamp;
@@ -57,6 +58,11 @@ pub struct Memory {
     pub target: Option<TargetVersion>,
     /// What its status says.
     pub reported: Reported,
+    /// Whether the last sync that was told went well, and a hash of what was told: an event comes with what is new, whether or
+    /// not the status could be written.
+    pub told: Option<(bool, u64)>,
+    /// What its status does not say yet.
+    pub untold: Option<Box<Untold>>,
     /// Its templates, parsed.
     pub templates: Option<Arc<Parsed>>,
     /// Conditions that somebody else wrote, kept when ours are.
@@ -101,6 +107,7 @@ impl Memory {
             last: Last { success: success.filter(|_| !failed), attempt: None, ..Last::default() },
             tried: (synced == Some(&object.version)).then(|| hash_of(&object.version)),
             target,
+            told: reported.ready.map(|(is_ready, _)| (is_ready, reported.text)),
             reported,
             foreign_conditions: status.conditions.iter().filter(|condition| !is_ours(condition)).cloned().collect(),
             ..Self::default()

@@ -35,6 +35,7 @@ mod status;
 mod stores;
 mod templates;
 pub mod uid;
+mod untold;
 mod wake;
 mod watch;
 

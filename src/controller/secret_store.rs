@@ -1,6 +1,6 @@
 //! One store from opened to reported: whether it can be used, and if not, why.
 
-use crate::api::condition::{Condition, find_condition, remove_condition, set_condition};
+use crate::api::condition::{Condition, MAX_MESSAGE, find_condition, remove_condition, set_condition};
 use crate::api::{
     ClusterSecretStore, ConditionReason, ConditionStatus, ConditionType, SecretStore, SecretStoreStatus, StoreKind,
     names,
@@ -13,7 +13,7 @@ use crate::controller::queue::Lane;
 use crate::controller::shared::Shared;
 use crate::controller::{external_secret, status, wake};
 use crate::sync::due::{self, Schedule};
-use crate::telemetry::events::{EventReason, Happening, Severity};
+use crate::telemetry::events::{EventReason, Happening, Severity, shortened};
 use crate::vault::{Retry, SecretIdLife};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::ObjectReference;
@@ -177,9 +177,10 @@ fn conditions(
         }
         Err(error) => {
             let reason = ConditionReason::InvalidProviderConfig;
-            let ready = Condition::new(ConditionType::Ready, ConditionStatus::False, reason, error.to_string());
+            let message = shortened(error.to_string(), MAX_MESSAGE);
+            let ready = Condition::new(ConditionType::Ready, ConditionStatus::False, reason, message.clone());
             let reason = error.stalled_reason();
-            let stalled = Condition::new(ConditionType::Stalled, ConditionStatus::True, reason, error.to_string());
+            let stalled = Condition::new(ConditionType::Stalled, ConditionStatus::True, reason, message);
             (ready, error.is_stalled().then_some(stalled), None)
         }
     };

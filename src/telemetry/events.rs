@@ -131,9 +131,24 @@ pub fn truncated(text: &str, limit: usize) -> &str {
     text.get(..end).unwrap_or_default()
 }
 
+/// `text`, cut to `limit` bytes where it is longer, and then with an ellipsis that says so.
+pub fn shortened(text: String, limit: usize) -> String {
+    match text.len() <= limit {
+        true => text,
+        false => format!("{}…", truncated(&text, limit.saturating_sub("…".len()))),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_text_that_is_cut_says_so() {
+        assert_eq!(shortened("abcdef".to_owned(), 6), "abcdef");
+        assert_eq!(shortened("abcdefg".to_owned(), 6), "abc…");
+        assert_eq!(shortened("ééééé".to_owned(), 6), "é…");
+    }
 
     #[test]
     fn a_long_text_is_cut_between_characters() {
