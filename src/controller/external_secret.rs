@@ -159,7 +159,7 @@ async fn sync(
         None => (Desired::new(origin, collected.data), None),
     };
     let desired = desired.marked(origin, policy.creation);
-    let marks = (desired.fingerprint(&target.name), desired.data_mark());
+    let marks = (desired.fingerprint(&target.name, policy), desired.data_mark());
     let known = Known {
         seen: &job.target,
         version: job.memory.target.as_ref(),

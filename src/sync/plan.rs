@@ -16,7 +16,7 @@ const NEVER_ADOPTED: [&str; 3] =
     ["kubernetes.io/service-account-token", "bootstrap.kubernetes.io/token", "helm.sh/release.v1"];
 
 /// What the spec says about the target beside its content.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Policy {
     /// How it comes to be, and whose it is.
     pub creation: CreationPolicy,
