@@ -200,8 +200,12 @@ fn needs_write(before: &Reported, next: &Reported, result: &Result<Applied, Sync
         (before, next) => before != next,
     };
     let is_changed = Reported { refresh_time: next.refresh_time, ..before.clone() } != *next;
-    let is_written = result.as_ref().is_ok_and(|applied| applied.change != Change::None);
-    is_stale || is_changed || is_written
+    // The version of a Secret that was written is told, though nothing else may differ.
+    let is_written = |change: &Change| match change {
+        Change::Created { .. } | Change::Updated { .. } | Change::Deleted => true,
+        Change::None | Change::Missing | Change::Gone => false,
+    };
+    is_stale || is_changed || result.as_ref().is_ok_and(|applied| is_written(&applied.change))
 }
 
 fn body(

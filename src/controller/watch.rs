@@ -224,7 +224,7 @@ where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + 'static,
 {
     let base = watcher::Config::default().timeout(WATCH_SECONDS);
-    let mut config = base.clone().streaming_lists();
+    let (mut config, mut is_streaming) = (base.clone().streaming_lists(), true);
     let mut last_error = String::new();
     loop {
         let mut stream = watcher(api.clone(), config.clone()).default_backoff().boxed();
@@ -237,9 +237,10 @@ where
                 }
                 Err(error) => error,
             };
-            if is_streaming_refused(&error) {
+            // Once only: with pages there is nothing else to turn to, and the next try has to wait its turn.
+            if is_streaming && is_streaming_refused(&error) {
                 tracing::debug!(what, "the API server does not stream lists; using pages");
-                config = base.clone().page_size(PAGE);
+                (config, is_streaming) = (base.clone().page_size(PAGE), false);
                 break;
             }
             let text = advice(what, &error);

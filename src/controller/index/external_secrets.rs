@@ -167,14 +167,16 @@ impl Index {
         self.external_secrets.values().map(Box::as_ref)
     }
 
-    /// When each ExternalSecret is due, once the first lists are complete. What is due at once and was synced before is
-    /// told apart, so that it can be spread.
+    /// When each ExternalSecret is due, once the first lists are complete. What is due at once by the clock alone, synced as
+    /// it is and its target as it was left, is told apart, so that it can be spread.
     pub fn first_dues(&self, now: Instant) -> Vec<(Id, due::Schedule, due::Due, bool)> {
         let entries = self.external_secrets.iter();
         entries
             .map(|(id, entry)| {
-                let (schedule, due) = entry.due(self.is_drifted(entry), now);
-                (*id, schedule, due, entry.memory.reported.refresh_time.is_some())
+                let drifted = self.is_drifted(entry);
+                let (schedule, due) = entry.due(drifted, now);
+                let was_synced = entry.memory.reported.refresh_time.is_some();
+                (*id, schedule, due, was_synced && !drifted && entry.memory.is_unchanged(&entry.object))
             })
             .collect()
     }
@@ -218,6 +220,11 @@ impl Index {
         let ids: Vec<Id> = entries.map(|(id, _)| *id).collect();
         let ids = ids.into_iter().filter(|id| self.mend(*id)).collect::<Vec<_>>();
         ids.into_iter().map(|id| Wake::ExternalSecret(id, Lane::Urgent)).collect()
+    }
+
+    /// The name of an object.
+    pub fn key_of(&self, id: Id) -> Option<&ObjectKey> {
+        self.external_secrets.get(&id).map(|entry| &entry.object.key)
     }
 
     fn is_drifted(&self, entry: &Entry) -> bool {

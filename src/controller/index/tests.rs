@@ -215,3 +215,29 @@ fn a_target_that_nobody_takes_templates_from_any_more_is_tried_again() {
     let wakes = index.apply_external_secret(object("reader", "r", 3, "other"), None);
     assert!(wakes.contains(&Wake::ExternalSecret(waiting, Lane::Urgent)), "{wakes:?}");
 }
+
+/// After a restart, what fell due meanwhile is spread, and what was edited or whose Secret was changed goes before it.
+#[test]
+fn what_changed_while_nobody_ran_is_told_from_what_fell_due() {
+    let mut index = Index::default();
+    let status = |synced: &Observed| {
+        json!({
+            "refreshTime": "2020-01-01T00:00:00Z", "syncedResourceVersion": synced.version, "observedGeneration": 1,
+            "conditions": [{"type": "Ready", "status": "True", "reason": "SecretSynced", "message": "secret synced"}],
+            "target": {"uid": "s", "resourceVersion": "7"},
+        })
+        .to_string()
+    };
+    for (name, generation) in [("due", 1), ("edited", 2), ("drifted", 1)] {
+        let synced = status(&object(name, name, 1, name));
+        index.apply_external_secret(object(name, name, generation, name), Some(&synced));
+    }
+    index.apply_external_secret(object("new", "new", 1, "new"), None);
+    index.apply_source(SourceKind::Secret, &metadata("drifted", "s", 0, "8"));
+    index.apply_source(SourceKind::Secret, &metadata("due", "s", 0, "7"));
+    let dues = index.first_dues(Instant::now());
+    let mut dues: Vec<(&str, bool)> =
+        dues.iter().map(|(id, _, _, by_the_clock)| (&*index.key_of(*id).unwrap().name, *by_the_clock)).collect();
+    dues.sort_unstable();
+    assert_eq!(dues, [("drifted", false), ("due", true), ("edited", false), ("new", false)]);
+}
