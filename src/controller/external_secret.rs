@@ -11,7 +11,7 @@ use crate::controller::key::{Id, ObjectKey, StoreKey};
 use crate::controller::memory::{Memory, TargetVersion, hash_of};
 use crate::controller::observed::{Observed, revision};
 use crate::controller::queue::Lane;
-use crate::controller::report::{observed, report};
+use crate::controller::report::{missing, observed, report};
 use crate::controller::shared::Shared;
 use crate::controller::untold::{self, Untold};
 use crate::controller::{secret_store, status, templates};
@@ -114,6 +114,8 @@ struct Synced {
     read: Instant,
     /// Of the Secret as it was to be, and of its data.
     marks: (u64, u64),
+    /// The sources that are not in Vault and were passed over.
+    gone: Vec<String>,
     /// Parsed, for the next time.
     templates: Option<Arc<Parsed>>,
 }
@@ -128,7 +130,7 @@ async fn sync(
 ) -> Result<Synced, SyncError> {
     spec::check(spec)?;
     let collected = gather(&shared.stores, &job.object.key.namespace, spec, urgency).await?;
-    let read = Instant::now();
+    let (read, gone) = (Instant::now(), collected.gone.clone());
     let follows = spec.target.deletion_policy == DeletionPolicy::Delete;
     match follows && collected.is_all_gone() {
         true if job.target != Seen::Absent || renamed(job, target).is_some() => {
@@ -169,7 +171,7 @@ async fn sync(
     if policy.creation == CreationPolicy::Owner {
         remove_renamed(shared, job, target, origin).await?;
     }
-    Ok(Synced { applied, read, marks, templates })
+    Ok(Synced { applied, read, marks, gone, templates })
 }
 
 /// The Secret that the last sync wrote, where the target has another name now.
@@ -229,8 +231,9 @@ async fn conclude(
     memory.took = started.elapsed();
     shared.metrics.reconcile_seconds.observe(memory.took.as_secs_f64());
     let result = match result {
-        Ok(Synced { applied, read, marks, templates }) => {
+        Ok(Synced { applied, read, marks, gone, templates }) => {
             memory.templates = templates;
+            missing(shared, &object, &applied.change, &gone, &mut memory).await;
             memory.succeeded(read, marks, &applied);
             shared.metrics.applied(&applied.change);
             Ok(applied)

@@ -61,6 +61,8 @@ pub struct Memory {
     /// Whether the last sync that was told went well, and a hash of what was told: an event comes with what is new, whether or
     /// not the status could be written.
     pub told: Option<(bool, u64)>,
+    /// A hash of what was last told to be missing in Vault; none before the first sync of this process.
+    pub missing: Option<u64>,
     /// What its status does not say yet.
     pub untold: Option<Box<Untold>>,
     /// Its templates, parsed.
@@ -109,7 +111,7 @@ impl Memory {
             target,
             told: reported.ready.map(|(is_ready, _)| (is_ready, reported.text)),
             reported,
-            foreign_conditions: status.conditions.iter().filter(|condition| !is_ours(condition)).cloned().collect(),
+            foreign_conditions: foreign_conditions(status),
             ..Self::default()
         }
     }
@@ -142,8 +144,11 @@ impl Memory {
     }
 }
 
-fn is_ours(condition: &Condition) -> bool {
-    [ConditionType::Ready, ConditionType::Stalled].iter().any(|ours| ours.as_str() == condition.type_)
+/// The conditions of a status that somebody else wrote.
+pub fn foreign_conditions(status: &ExternalSecretStatus) -> Box<[Condition]> {
+    let ours = [ConditionType::Ready, ConditionType::Stalled];
+    let is_foreign = |condition: &&Condition| ours.iter().all(|ours| ours.as_str() != condition.type_);
+    status.conditions.iter().filter(is_foreign).cloned().collect()
 }
 
 /// Since when a condition has its status, in seconds of Unix time.

@@ -116,7 +116,10 @@ fn happening(
 ) -> Option<Happening> {
     let is_new = told.is_none_or(|(_, text)| text != verdict.text());
     match result {
-        Ok(applied) => written(target, &applied.change),
+        Ok(applied) => {
+            let had_failed = matches!(told, Some((false, _)));
+            written(target, &applied.change).or_else(|| had_failed.then(|| synced_again(target, applied, verdict)))
+        }
         // A herd is told of once, on its store.
         Err(SyncError::Braked { .. }) => None,
         Err(_) => is_new.then(|| Happening {
@@ -143,6 +146,46 @@ fn ready(change: &Change) -> Condition {
         ),
     };
     Condition::new(ConditionType::Ready, ConditionStatus::True, reason, message)
+}
+
+/// The last word on an object must not stay the failure that is over.
+fn synced_again(target: &str, applied: &Applied, verdict: &Verdict) -> Happening {
+    let note = match applied.change {
+        Change::None => format!("Secret \"{target}\" holds what Vault holds again"),
+        _ => format!("the sync works again: {}", verdict.ready.message),
+    };
+    Happening { severity: Severity::Normal, reason: EventReason::SecretSynced, action: "Sync", note }
+}
+
+/// Tells, where that is new, which sources are `gone` from Vault or were never there, and were passed over: a wrong path looks
+/// the same. To be called before [`report`].
+pub async fn missing(shared: &Shared, object: &Observed, change: &Change, gone: &[String], memory: &mut Memory) {
+    let found = hash_of(&gone.join("\n"));
+    let is_news = match memory.missing.replace(found) {
+        Some(told) => told != found,
+        // After a restart, what changed nothing was told by the process before.
+        None => memory.reported.ready.is_none() || is_written(change),
+    };
+    // Of a Secret that was deleted for it, that event tells.
+    if !is_news || gone.is_empty() || *change == Change::Deleted {
+        return;
+    }
+    let note = format!(
+        "not in Vault, and passed over as spec.target.deletionPolicy says: {}; where it should be there, correct the entry, or \
+         restore it in Vault",
+        gone.join(", ")
+    );
+    tracing::info!(namespace = %object.key.namespace, name = %object.key.name, "{note}");
+    let happening =
+        Happening { severity: Severity::Warning, reason: EventReason::MissingProviderSecret, action: "Sync", note };
+    shared.recorder.publish(reference(object), &happening).await;
+}
+
+fn is_written(change: &Change) -> bool {
+    match change {
+        Change::Created { .. } | Change::Updated { .. } | Change::Deleted => true,
+        Change::None | Change::Missing | Change::Gone => false,
+    }
 }
 
 fn written(target: &str, change: &Change) -> Option<Happening> {
@@ -201,10 +244,6 @@ fn needs_write(before: &Reported, next: &Reported, result: &Result<Applied, Sync
     };
     let is_changed = Reported { refresh_time: next.refresh_time, ..before.clone() } != *next;
     // The version of a Secret that was written is told, though nothing else may differ.
-    let is_written = |change: &Change| match change {
-        Change::Created { .. } | Change::Updated { .. } | Change::Deleted => true,
-        Change::None | Change::Missing | Change::Gone => false,
-    };
     is_stale || is_changed || result.as_ref().is_ok_and(|applied| is_written(&applied.change))
 }
 

@@ -31,7 +31,7 @@ pub enum Severity {
 }
 
 words! {
-    /// What happened. On ExternalSecrets the first four are ESO's words, and on stores the last three.
+    /// What happened. On ExternalSecrets the first five are ESO's words, and on stores the last three.
     EventReason {
         /// ExternalSecret: its Secret was created.
         Created,
@@ -41,6 +41,10 @@ words! {
         Deleted,
         /// ExternalSecret: a sync failed.
         UpdateFailed,
+        /// ExternalSecret: something that it asks for is not in Vault, and was passed over as deletionPolicy says.
+        MissingProviderSecret,
+        /// ExternalSecret: it works again after a failure, and its Secret had not to be written.
+        SecretSynced,
         /// ExternalSecret: another operator writes its status.
         OtherOperator,
         /// Store: many Secrets would be deleted at once, and none is.

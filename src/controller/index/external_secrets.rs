@@ -3,7 +3,7 @@
 use super::{Index, Seen, SourceKind, Wake};
 use crate::api::{ExternalSecretSpec, ExternalSecretStatus, StoreRef, TemplateFrom, TemplateRef};
 use crate::controller::key::{Id, ObjectKey, StoreKey};
-use crate::controller::memory::Memory;
+use crate::controller::memory::{Memory, foreign_conditions};
 use crate::controller::observed::Observed;
 use crate::controller::queue::Lane;
 use crate::sync::{due, spec};
@@ -68,12 +68,15 @@ impl Index {
     /// wakes nobody.
     pub fn apply_external_secret(&mut self, object: Observed, status: Option<&str>) -> Vec<Wake> {
         let known = self.ids.get(&object.key).copied();
+        let status: ExternalSecretStatus =
+            status.and_then(|status| serde_json::from_str(status).ok()).unwrap_or_default();
         if let Some(id) = known
             && let Some(entry) = self.external_secrets.get_mut(&id)
             && entry.object.uid == object.uid
         {
             entry.epoch = self.epochs.external_secrets;
             entry.foreign_status = object.foreign_status;
+            entry.memory.foreign_conditions = foreign_conditions(&status);
             let same = entry.object.version == object.version
                 && entry.object.deleting == object.deleting
                 && entry.object.has_eso_finalizer == object.has_eso_finalizer;
@@ -90,8 +93,6 @@ impl Index {
         let id = Id(self.next);
         self.next += 1;
         self.ids.insert(object.key.clone(), id);
-        let status: ExternalSecretStatus =
-            status.and_then(|status| serde_json::from_str(status).ok()).unwrap_or_default();
         let memory = Memory::from_status(&object, &status, Instant::now(), k8s_openapi::jiff::Timestamp::now());
         self.link(id, Arc::new(object), Some(memory));
         wakes.push(Wake::ExternalSecret(id, Lane::Urgent));
@@ -124,8 +125,10 @@ impl Index {
 
     /// Keeps what a reconcile of `id` learned. True where it failed, and what it failed for may have been mended before
     /// anybody could know that it waits for it: then it is to be run again.
-    pub fn finish(&mut self, id: Id, memory: Memory) -> bool {
+    pub fn finish(&mut self, id: Id, mut memory: Memory) -> bool {
         let Some(entry) = self.external_secrets.get_mut(&id) else { return false };
+        // The watch alone knows of those.
+        memory.foreign_conditions = std::mem::take(&mut entry.memory.foreign_conditions);
         entry.memory = memory;
         entry.share();
         let is_mended = entry.memory.last.failures > 0 && std::mem::take(&mut entry.mended_meanwhile);

@@ -241,3 +241,24 @@ fn what_changed_while_nobody_ran_is_told_from_what_fell_due() {
     dues.sort_unstable();
     assert_eq!(dues, [("drifted", false), ("due", true), ("edited", false), ("new", false)]);
 }
+
+/// A status is patched with all conditions, so those of others are written back as they are now.
+#[test]
+fn conditions_of_others_are_those_that_the_watch_saw_last() {
+    let mut index = Index::default();
+    let id = apply(&mut index, "es", 1, "t").unwrap();
+    let memory = index.begin(id).unwrap().memory;
+    let told = |types: &[&str]| {
+        let conditions: Vec<_> = types.iter().map(|type_| json!({"type": type_, "status": "True"})).collect();
+        json!({"conditions": conditions}).to_string()
+    };
+    let status = told(&["Ready", "Audited"]);
+    assert_eq!(index.apply_external_secret(object("es", "es", 1, "t"), Some(&status)), []);
+    index.finish(id, memory);
+    let others = |index: &mut Index| {
+        index.begin(id).unwrap().memory.foreign_conditions.iter().map(|other| other.type_.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(others(&mut index), ["Audited"]);
+    index.apply_external_secret(object("es", "es", 1, "t"), Some(&told(&["Ready"])));
+    assert_eq!(others(&mut index), Vec::<String>::new());
+}
