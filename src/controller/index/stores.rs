@@ -19,7 +19,7 @@ pub struct StoreEntry {
     pub spec: Arc<Result<SecretStoreSpec, DecodeError>>,
     /// What its status says.
     pub status: Arc<SecretStoreStatus>,
-    /// Its finalizers.
+    /// It carries ESO's finalizer, which would keep it from going away.
     pub has_eso_finalizer: bool,
     /// It is going away.
     pub deleting: bool,
