@@ -9,7 +9,7 @@
 pub mod api_secrets;
 mod apply;
 mod coexistence;
-mod connection;
+pub mod connection;
 mod deletion;
 mod demand;
 pub mod error;

@@ -320,7 +320,7 @@ fn interval(spec: &ExternalSecretSpec) -> Option<u32> {
 }
 
 /// The ConfigMaps and Secrets that a spec takes templates from.
-fn template_sources(spec: &ExternalSecretSpec, namespace: &Arc<str>) -> Vec<(SourceKind, ObjectKey)> {
+pub fn template_sources(spec: &ExternalSecretSpec, namespace: &Arc<str>) -> Vec<(SourceKind, ObjectKey)> {
     let template = spec.target.template.as_ref();
     let key = |source: &TemplateRef| ObjectKey::new(namespace.clone(), source.name.as_str());
     let of = |from: &TemplateFrom| match (&from.config_map, &from.secret) {

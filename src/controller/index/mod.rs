@@ -11,7 +11,7 @@ mod namespaces;
 mod sources;
 mod stores;
 
-pub use external_secrets::{Entry, Job};
+pub use external_secrets::{Entry, Job, template_sources};
 pub use sources::{Seen, SourceKind};
 pub use stores::{Checked, StoreEntry};
 
