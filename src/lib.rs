@@ -1,7 +1,7 @@
 //! external-secrets-rs: an operator that keeps Kubernetes Secrets equal to what Vault or OpenBao holds.
 //!
-//! Arrows point one way: `cli` → (`lease`, `migrate`) → `controller` → (`sync`, `vault`, `template`, `api`), with `telemetry` beside. `sync` and
-//! `template` are pure, `vault` knows nothing of Kubernetes. The map of the house is `docs/architecture.md`.
+//! Arrows point one way: `cli` → (`lease`, `migrate`) → `controller` → (`sync`, `vault`, `api`), and `sync` → (`vault`'s types, `template`, `api`),
+//! with `telemetry` beside. `sync` and `template` are pure, `vault` knows nothing of Kubernetes. The map of the house is `docs/architecture.md`.
 
 pub mod api;
 pub mod cli;

@@ -342,3 +342,33 @@ async fn an_immutable_secret_is_written_once() -> Result {
     place.ready("es").await?;
     Ok(())
 }
+
+/// The data stays, so nothing but the policy tells that there is something to write.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn an_edit_of_the_policy_is_followed() -> Result {
+    let (place, _operator) = place("policy-edit").await?;
+    place.apply([secret("db", &[("foreign", "x")])]).await?;
+    place.apply_external(external(&place, "es", "Merge", "db")).await?;
+    place.holds("db", &[BOTH, &[("foreign", "x")]].concat()).await?;
+    place.ready("es").await?;
+    place.apply_external(external(&place, "es", "Orphan", "db")).await?;
+    place.holds_within("db", BOTH, HEALED).await?;
+
+    let is = async |what: &str, holds: fn(&Secret) -> bool| {
+        wait_until(what, HEALED, async || {
+            let secret = place.secret("db").await.map_err(|error| error.to_string())?.ok_or("no Secret")?;
+            if holds(&secret) { Ok(()) } else { Err(format!("{:?} {:?}", secret.immutable, secret.metadata)) }
+        })
+        .await
+    };
+    let held = json!({"metadata": {"finalizers": ["example.com/held"]}});
+    let target = json!({"name": "db", "creationPolicy": "Orphan", "template": held});
+    place.apply_external(external(&place, "es", "Orphan", "db").with("/spec", "target", target)).await?;
+    is("the finalizer", |secret| secret.metadata.finalizers.as_deref() == Some(&["example.com/held".to_owned()]))
+        .await?;
+    let target = json!({"name": "db", "creationPolicy": "Orphan", "immutable": true, "template": held});
+    place.apply_external(external(&place, "es", "Orphan", "db").with("/spec", "target", target)).await?;
+    is("an immutable Secret", |secret| secret.immutable == Some(true)).await?;
+    place.patch::<Secret>("db", json!({"metadata": {"finalizers": null}})).await?;
+    Ok(())
+}

@@ -311,6 +311,49 @@ async fn merge_removes_what_is_gone_and_keeps_the_secret() -> Result {
     Ok(())
 }
 
+/// A wrong path looks like one whose secret was deleted: it is told, once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn what_is_missing_is_told_once() -> Result {
+    let (place, operator) = place("missing").await?;
+    let mistyped = |place: &Place, name: &str, policy: &str| {
+        let data = place.external(name, &[("a", "a#v"), ("b", "typo#v")]).every("1s");
+        data.with("/spec", "target", json!({"deletionPolicy": policy}))
+    };
+    place.apply_external(mistyped(&place, "delete", "Delete")).await?;
+    place.apply([mistyped(&place, "merge", "Merge").into()]).await?;
+    let all = place.external("all", &[("a", "typo#v")]).every("1s");
+    place.apply([all.with("/spec", "target", json!({"deletionPolicy": "Delete"})).into()]).await?;
+    for (name, entry) in [("delete", "spec.data[1] (b)"), ("merge", "spec.data[1] (b)"), ("all", "spec.data[0] (a)")] {
+        place.event(name, "Warning", "MissingProviderSecret", &[entry, "typo", "correct the entry"]).await?;
+        place.ready(name).await?;
+    }
+    let told = async |place: &Place| {
+        let mut told = 0;
+        for name in ["delete", "merge", "all"] {
+            let events = place.events(name).await.map_err(|error| error.to_string())?;
+            told += events.iter().filter(|(_, reason, _)| reason == "MissingProviderSecret").count();
+        }
+        Ok::<usize, String>(told)
+    };
+    let once = async || match told(&place).await? {
+        3 => Ok(()),
+        other => Err(format!("{other} events")),
+    };
+    testbed::holds_for("one event each", 2 * A_WHILE, once).await?;
+    // Nor is it news after a restart.
+    operator.stop()?;
+    let reads = place.reads("typo");
+    let _operator = Operator::start(place.name()).await?;
+    wait_until(
+        "refreshes",
+        SOON,
+        async || if place.reads("typo") > reads + 6 { Ok(()) } else { Err(place.proxy.summary()) },
+    )
+    .await?;
+    once().await?;
+    Ok(())
+}
+
 /// Only an owned Secret is deleted; any other is kept, told, and heals by itself.
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn an_orphan_is_not_deleted() -> Result {

@@ -103,6 +103,41 @@ async fn labels_of_the_external_secret_follow_it() -> Result {
     Ok(())
 }
 
+/// Velero, or an old manifest with `kubectl replace`: data and hash come back together and fit each other.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_restored_backup_is_undone() -> Result {
+    let (place, operator) = synced("restored").await?;
+    let backup = place.secret("db").await?.unwrap();
+    place.write("db", json!({"password": "rotated"})).await?;
+    place.apply_external(place.external("db", &[("password", "db#password")]).annotated("force-sync", "now")).await?;
+    place.holds_within("db", &[("password", "rotated")], HEALED).await?;
+    let hash = json!(backup.metadata.annotations.as_ref().unwrap()["reconcile.external-secrets.io/data-hash"]);
+    let restored =
+        json!({"data": backup.data, "metadata": {"annotations": {"reconcile.external-secrets.io/data-hash": hash}}});
+    place.patch::<Secret>("db", restored).await?;
+    place.holds_within("db", &[("password", "rotated")], HEALED).await?;
+    assert_eq!(operator.complaints(), Vec::<String>::new());
+    Ok(())
+}
+
+/// A label that the ExternalSecret sets, overwritten: its data is right, so it waits for the refresh.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn an_overwritten_label_comes_back_at_the_refresh() -> Result {
+    let (place, _operator) = Place::with_operator("overwritten").await?;
+    place.write("db", json!({"password": "s3cret"})).await?;
+    let external = place.external("db", &[("password", "db#password")]).every("3s");
+    place.apply_external(external.with("/metadata", "labels", json!({"app": "shop"}))).await?;
+    place.ready("db").await?;
+    place.patch::<Secret>("db", json!({"metadata": {"labels": {"app": "mine"}}})).await?;
+    testbed::wait_until("the label", HEALED, async || {
+        let secret = place.secret("db").await.map_err(|error| error.to_string())?.ok_or("no Secret")?;
+        let labels = secret.metadata.labels.unwrap_or_default();
+        if labels["app"] == "shop" { Ok(()) } else { Err(format!("{labels:?}")) }
+    })
+    .await?;
+    Ok(())
+}
+
 /// Deletes the ExternalSecret so, and waits until both are gone and stay so.
 async fn deleted(hint: &str, how: DeleteParams) -> Result {
     let (place, operator) = synced(hint).await?;

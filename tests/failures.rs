@@ -294,3 +294,28 @@ async fn a_failure_at_rest_writes_nothing() -> Result {
     assert_eq!(before.metadata.resource_version, after.metadata.resource_version, "{:?}", after.status);
     Ok(())
 }
+
+/// `kubectl describe` must not end on a failure that is over.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn that_it_is_over_is_told_though_nothing_is_written() -> Result {
+    let (place, _operator) = Place::with_operator("over").await?;
+    place.write("db", json!({"v": "one"})).await?;
+    place.apply_external(place.external("db", &[("v", "db#v")]).every("1s")).await?;
+    let before = place.holds("db", &[("v", "one")]).await?;
+    place.ready("db").await?;
+    let read_at = place.read_at("db");
+    let rule = place.proxy.rule(move |seen| seen.path == read_at, testbed::proxy::Action::refuse(500, "down"));
+    place.failed("db", &["500"]).await?;
+    place.event("db", "Warning", "UpdateFailed", &["500"]).await?;
+    place.proxy.remove(rule);
+    place.ready("db").await?;
+    place.event("db", "Normal", "SecretSynced", &["\"db\"", "again"]).await?;
+    holds_for("one event of each", A_WHILE, async || {
+        let events = place.events("db").await.map_err(|error| error.to_string())?;
+        let reasons: Vec<&str> = events.iter().map(|(_, reason, _)| reason.as_str()).collect();
+        if reasons == ["Created", "UpdateFailed", "SecretSynced"] { Ok(()) } else { Err(format!("{events:?}")) }
+    })
+    .await?;
+    assert_eq!(place.secret("db").await?.unwrap().metadata.resource_version, before.metadata.resource_version);
+    Ok(())
+}

@@ -121,6 +121,29 @@ async fn a_sigterm_ends_it_while_vault_is_away() -> Result {
     Ok(())
 }
 
+/// Ctrl-C twice: who is in a hurry need not wait for what hangs.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_second_signal_ends_it_at_once() -> Result {
+    let (place, operator) = Place::with_operator("twice").await?;
+    place.write("db", json!({"password": "s3cret"})).await?;
+    let read_at = place.read_at("db");
+    place.proxy.rule(move |seen| seen.path == read_at, Action::Hang);
+    place.apply([place.external("db", &[("password", "db#password")]).into()]).await?;
+    wait_until("the read", SOON, async || if place.reads("db") > 0 { Ok(()) } else { Err(place.proxy.summary()) })
+        .await?;
+    operator.signal()?;
+    let log = |words: &'static str| {
+        let operator = &operator;
+        async move || if operator.log().contains(words) { Ok(()) } else { Err(operator.log()) }
+    };
+    wait_until("the first signal", PROMPT, log("stopping")).await?;
+    operator.signal()?;
+    let ended = operator.ended(PROMPT).await?;
+    assert_eq!(ended.code, Some(1), "{}", ended.log);
+    assert!(ended.log.contains("second signal"), "{}", ended.log);
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn without_rights_it_says_which_and_goes_on_when_it_has_them() -> Result {
     let place = Place::new("rights").await?;

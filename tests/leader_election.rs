@@ -5,8 +5,13 @@ mod common;
 
 use common::operator::binary;
 use common::{Operator, Place, Result, SOON};
+use external_secrets_rs::controller::key::ObjectKey;
+use external_secrets_rs::lease::claim::Terms;
+use external_secrets_rs::lease::{Candidate, Claim};
+use futures::poll;
 use k8s_openapi::api::coordination::v1::Lease;
 use serde_json::json;
+use std::pin::pin;
 use std::time::Duration;
 use testbed::wait_until;
 
@@ -186,4 +191,27 @@ fn terms_by_which_two_could_lead_are_refused() {
     let args = ["run", "--enable-leader-election", "--leader-election-renew-deadline=15s"];
     let output = binary(&args).env("KUBECONFIG", "/dev/null").output().unwrap();
     assert!(!output.status.success());
+}
+
+/// A stop comes while a renewal is under way: whether that has arrived is not known, and the lease is given back all the same.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_lease_is_given_back_whose_renewal_was_cut_off() -> Result {
+    let place = Place::new("cut-off").await?;
+    let retry = Duration::from_millis(100);
+    let terms = Terms::new(Duration::from_secs(15), Duration::from_secs(10), retry)?;
+    let key = ObjectKey::new(place.name(), "operators");
+    let claim = Claim { key, identity: "us".to_owned(), terms };
+    let mut candidate = Candidate::new(place.client.clone(), claim);
+    candidate.acquire(|| {}).await;
+    assert_eq!(holder(&place).await?, "us");
+    {
+        let mut hold = pin!(candidate.hold());
+        assert!(poll!(hold.as_mut()).is_pending());
+        // The pause is over, so this look sends the renewal, and nobody waits for the answer.
+        tokio::time::sleep(2 * retry).await;
+        assert!(poll!(hold.as_mut()).is_pending());
+    }
+    candidate.release().await;
+    assert_eq!(holder(&place).await?, "");
+    Ok(())
 }

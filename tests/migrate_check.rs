@@ -6,6 +6,7 @@ mod common;
 
 use common::objects::condition;
 use common::operator::binary;
+use common::place::CREDENTIALS;
 use common::{Operator, Place, Result, SOON, doc, eso};
 use serde_json::{Value, json};
 use std::io::Write;
@@ -265,6 +266,7 @@ fn externals(place: &Place) -> Vec<Value> {
     let external = |name: &str| place.external(name, &[("v", "db#v")]).from_store("good");
     let remote = |remote: Value| json!([{"secretKey": "v", "remoteRef": remote}]);
     let key = place.key("db");
+    let texts = json!({"secret": {"name": "texts", "items": [{"key": "v"}]}});
     let all = [
         external("plain"),
         external("whole").with("/spec", "data", remote(json!({"key": key}))),
@@ -301,6 +303,9 @@ fn externals(place: &Place) -> Vec<Value> {
             "dataFrom",
             json!([{"extract": {"key": key}, "rewrite": [{"regexp": {"source": "(?<!a)b", "target": ""}}]}]),
         ),
+        external("credential").target(CREDENTIALS),
+        external("reader").with("/spec", "target", json!({"template": {"templateFrom": [texts]}})),
+        external("texts").target("texts"),
         external("find").with("/spec", "dataFrom", json!([{"find": {"name": {"regexp": "("}}}])),
     ];
     all.map(Value::from).to_vec()
@@ -310,6 +315,7 @@ fn externals(place: &Place) -> Vec<Value> {
 async fn verdicts_are_those_of_the_api_server_and_the_operator() -> Result {
     let (place, _operator): (Place, Operator) = Place::with_operator("verdicts").await?;
     place.write("db", json!({"v": "one"})).await?;
+    place.apply([common::place::secret("texts", &[("v", "{{ .v }}")])]).await?;
     let corpus = corpus(&place);
     let text = json!({"kind": "List", "items": corpus}).to_string();
     let told = check(&["-f", "-", "-o", "json", "-n", place.name()], &text, Path::new("/dev/null"))?;

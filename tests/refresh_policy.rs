@@ -4,6 +4,7 @@
 mod common;
 
 use common::objects::{External, stalled};
+use common::place::STORE;
 use common::{A_WHILE, HEALED, Operator, Place, Result, SOON};
 use external_secrets_rs::api::ExternalSecret;
 use k8s_openapi::api::core::v1::Secret;
@@ -100,6 +101,53 @@ async fn created_once_reads_once() -> Result {
     // A Secret that is gone is made again.
     place.delete::<Secret>("db").await?;
     place.holds_within("db", &[("v", "w")], HEALED).await?;
+    Ok(())
+}
+
+/// An edit of the store, its templates or its namespace is no reason to read what is not read by the clock: its values would
+/// follow Vault by chance.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn an_edit_of_the_store_reads_nothing_anew_but_by_the_clock() -> Result {
+    let template = json!({"templateFrom": [{"configMap": {"name": "texts", "items": [{"key": "v"}]}}]});
+    let texts = |text: &str| json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "texts"}, "data": {"v": text}});
+    for (hint, policy, interval) in
+        [("once-store", "CreatedOnce", "1h"), ("on-change-store", "OnChange", "1h"), ("zero-store", "Periodic", "0")]
+    {
+        let (place, _operator) = Place::with_operator(hint).await?;
+        place.write("db", json!({"v": "one"})).await?;
+        place.apply([texts("{{ .v }}")]).await?;
+        let external = place.external("db", &[("v", "db#v")]).every(interval);
+        let external = external.with("/spec", "refreshPolicy", json!(policy));
+        place.apply_external(external.with("/spec", "target", json!({"template": template}))).await?;
+        place.apply([place.external("clock", &[("v", "db#v")]).into()]).await?;
+        for name in ["db", "clock"] {
+            place.holds(name, &[("v", "one")]).await?;
+            place.ready(name).await?;
+        }
+        place.write("db", json!({"v": "two"})).await?;
+        let mut store = place.store(STORE);
+        store["spec"]["refreshInterval"] = json!("30m");
+        place.apply([store, texts("{{/* the same */}}{{ .v }}")]).await?;
+        place.holds_within("clock", &[("v", "two")], HEALED).await?;
+        not_followed(&place).await?;
+    }
+    Ok(())
+}
+
+/// An edit of the store of one that is well is no reason to open its window.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn an_edit_of_the_store_waits_for_the_window() -> Result {
+    let (place, _operator, _) =
+        changed_in_vault("store-window", &[("refreshInterval", json!("1h")), far_windows("allow")]).await?;
+    place.apply([place.external("clock", &[("v", "db#v")]).into()]).await?;
+    place.holds("clock", &[("v", "two")]).await?;
+    place.ready("clock").await?;
+    place.write("db", json!({"v": "three", "w": "w"})).await?;
+    let mut store = place.store(STORE);
+    store["spec"]["refreshInterval"] = json!("30m");
+    place.apply([store]).await?;
+    place.holds_within("clock", &[("v", "three")], HEALED).await?;
+    not_followed(&place).await?;
     Ok(())
 }
 

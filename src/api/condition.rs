@@ -95,6 +95,10 @@ words! {
     }
 }
 
+/// The longest message that is written, in bytes: enough for people, and well below what the CRDs let in, which would refuse
+/// the whole status. An error may quote keys of any length and number.
+pub const MAX_MESSAGE: usize = 4096;
+
 impl Condition {
     /// A condition without a time; [`set_condition`] gives it one.
     pub fn new(

@@ -149,17 +149,23 @@ fn instance() -> String {
     std::env::var("POD_NAME").or_else(|_| std::env::var("HOSTNAME")).unwrap_or_else(|_| "external-secrets".to_owned())
 }
 
-/// Both signals end the operator in order; a second one is left to the system's default, which ends it at once.
+/// Both signals end the operator in order; a second one ends it at once, with nothing waited for, revoked or released.
 fn stop_on_signals(stop: CancellationToken) -> std::io::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     tokio::spawn(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
+        let mut either = async || {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        };
+        either().await;
         tracing::info!("stopping");
         stop.cancel();
+        either().await;
+        tracing::warn!("ended by a second signal");
+        std::process::exit(1);
     });
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! From a store's spec to the values that a Vault session is opened with.
 
-use crate::api::{SecretKeySelector, SecretStoreSpec, VaultProvider};
+use crate::api::{CaProviderType, SecretKeySelector, SecretStoreSpec, VaultProvider};
 use crate::controller::error::StoreError;
 use crate::controller::login::{credential, identity, read};
 use crate::controller::references::References;
@@ -42,6 +42,18 @@ pub async fn connection(
 /// checked by itself, and each namespace has a session of its own.
 pub fn depends_on_referent(vault: &VaultProvider) -> bool {
     let Some(auth) = &vault.auth else { return false };
+    let accounts = auth.kubernetes.iter().filter_map(|auth| auth.service_account_ref.as_ref());
+    let token_accounts = auth.jwt.iter().filter_map(|auth| auth.kubernetes_service_account_token.as_ref());
+    let mut accounts = accounts.chain(token_accounts.map(|token| &token.service_account_ref));
+    let is_open = |namespace: Option<&str>| namespace.is_none_or(str::is_empty);
+    secrets(vault).into_iter().any(|(_, namespace)| is_open(namespace))
+        || accounts.any(|account| is_open(account.namespace.as_deref()))
+        || vault.ca_provider.as_ref().is_some_and(|provider| is_open(provider.namespace.as_deref()))
+}
+
+/// The Secrets that a provider is read from, by name, and namespace where the reference says one.
+pub fn secrets(vault: &VaultProvider) -> Vec<(&str, Option<&str>)> {
+    let Some(auth) = &vault.auth else { return Vec::new() };
     let app_role = auth.app_role.iter().flat_map(|auth| [Some(&auth.secret_ref), auth.role_ref.as_ref()]).flatten();
     let kubernetes = auth.kubernetes.iter().filter_map(|auth| auth.secret_ref.as_ref());
     let jwt = auth.jwt.iter().filter_map(|auth| auth.secret_ref.as_ref());
@@ -49,7 +61,7 @@ pub fn depends_on_referent(vault: &VaultProvider) -> bool {
         auth.user_pass.iter().map(|auth| &auth.secret_ref).chain(auth.ldap.iter().map(|auth| &auth.secret_ref));
     let cert = auth.cert.iter().flat_map(|auth| [&auth.client_cert, &auth.secret_ref]);
     let tls = [&vault.tls.cert_secret_ref, &vault.tls.key_secret_ref].into_iter().flatten();
-    let mut selectors = auth
+    let selectors = auth
         .token_secret_ref
         .iter()
         .chain(app_role)
@@ -58,13 +70,10 @@ pub fn depends_on_referent(vault: &VaultProvider) -> bool {
         .chain(passwords)
         .chain(cert)
         .chain(tls);
-    let accounts = auth.kubernetes.iter().filter_map(|auth| auth.service_account_ref.as_ref());
-    let token_accounts = auth.jwt.iter().filter_map(|auth| auth.kubernetes_service_account_token.as_ref());
-    let mut accounts = accounts.chain(token_accounts.map(|token| &token.service_account_ref));
-    let is_open = |namespace: &Option<String>| namespace.as_deref().is_none_or(str::is_empty);
-    selectors.any(|selector: &SecretKeySelector| is_open(&selector.namespace))
-        || accounts.any(|account| is_open(&account.namespace))
-        || vault.ca_provider.as_ref().is_some_and(|provider| is_open(&provider.namespace))
+    let selected =
+        selectors.map(|selector: &SecretKeySelector| (selector.name.as_str(), selector.namespace.as_deref()));
+    let provider = vault.ca_provider.iter().filter(|provider| provider.type_ == CaProviderType::Secret);
+    selected.chain(provider.map(|provider| (provider.name.as_str(), provider.namespace.as_deref()))).collect()
 }
 
 async fn ca_bundle(vault: &VaultProvider, references: &References<'_>) -> Result<Option<Vec<u8>>, StoreError> {

@@ -267,7 +267,8 @@ impl SyncError {
         }
     }
 
-    /// Whether only an edit mends it, so that no retry by time is made. Everything such an edit could change is watched.
+    /// Whether only an edit mends it, so that no retry by time is made. What can be edited for it is watched: the spec, its
+    /// templates, the target, and who else reads that.
     pub fn is_hopeless(&self) -> bool {
         match self {
             Self::Spec(_) => true,

@@ -12,8 +12,9 @@ use crate::controller::key::{Id, ObjectKey, StoreKey};
 use crate::controller::memory::{Memory, TargetVersion, hash_of};
 use crate::controller::observed::{Observed, revision};
 use crate::controller::queue::Lane;
-use crate::controller::report::{observed, report};
+use crate::controller::report::{missing, observed, report};
 use crate::controller::shared::Shared;
+use crate::controller::untold::{self, Untold};
 use crate::controller::{secret_store, spans, status, templates};
 use crate::sync::due::{self, Due};
 use crate::sync::plan::{Policy, TargetError, is_as_left, is_made_by};
@@ -22,20 +23,20 @@ use crate::sync::spec;
 use crate::sync::template::Parsed;
 use crate::sync::windows::{self, Gate};
 use crate::vault::Urgency;
+use k8s_openapi::jiff::Timestamp;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// A sync that takes longer is given up and tried again.
 const DEADLINE: Duration = Duration::from_secs(60);
-/// A status that could not be written is tried again after this long.
-const STATUS_RETRY: Duration = Duration::from_secs(5);
+/// A finalizer that could not be taken off, or a generation that could not be told, is tried again after this long.
+pub const STATUS_RETRY: Duration = Duration::from_secs(5);
 
 /// Looks at one ExternalSecret and does what is due. Answers when it is due next.
 pub async fn reconcile(shared: &Shared, id: Id, lane: Lane) -> Option<Instant> {
     let mut job = shared.index.lock().begin(id)?;
     if job.object.deleting {
-        release(shared, &job.object).await;
-        return None;
+        return release(shared, &job.object).await;
     }
     let parsed = from_slice::<ExternalSecretSpec>("spec", job.object.spec.get().as_bytes());
     if parsed.as_ref().is_ok_and(|spec| is_foreign(shared, &job.object, spec)) {
@@ -53,10 +54,13 @@ pub async fn reconcile(shared: &Shared, id: Id, lane: Lane) -> Option<Instant> {
         Due::Now => {}
         // CreatedOnce: the change is seen, and nothing follows from it.
         Due::Idle if !state.unchanged => return acknowledge(shared, id, job).await,
-        Due::At(at) => return Some(at),
-        Due::Idle => return None,
+        Due::At(at) => return untold::tell_again(shared, id, job, Some(at)).await,
+        Due::Idle => return untold::tell_again(shared, id, job, None).await,
     }
     if let Some(opens) = closed_until(&job, parsed.as_ref().ok(), state) {
+        if state.mended {
+            shared.index.lock().wake_again(id);
+        }
         return Some(opens);
     }
     let is_only_drift =
@@ -106,11 +110,11 @@ async fn perform(shared: &Shared, id: Id, lane: Lane, job: Job, task: Task) -> O
 }
 
 /// When the spec's windows let this periodic refresh run, if not now. Drift and changes, a first sync among them, don't wait,
-/// nor does a retry of those.
+/// nor does a retry of those, nor what failed and was mended; an edit of the store or the templates of one that is well does.
 fn closed_until(job: &Job, spec: Option<&ExternalSecretSpec>, state: due::Now) -> Option<Instant> {
     let windows = spec?.sync_windows.as_ref()?;
     let is_synced = state.unchanged && job.memory.reported.version == hash_of(&job.object.version);
-    if !is_synced || state.drifted || state.mended {
+    if !is_synced || state.drifted || state.mended && job.memory.last.failures > 0 {
         return None;
     }
     let now = jiff::Timestamp::now();
@@ -129,8 +133,10 @@ struct Synced {
     applied: Applied,
     /// When the last of what it is made of had come: the next refresh counts from here, so that none comes early.
     read: Instant,
-    /// Of the Secret as it was to be.
-    fingerprint: u64,
+    /// Of the Secret as it was to be, and of its data.
+    marks: (u64, u64),
+    /// The sources that are not in Vault and were passed over.
+    gone: Vec<String>,
     /// Parsed, for the next time.
     templates: Option<Arc<Parsed>>,
 }
@@ -147,7 +153,7 @@ async fn sync(
     // Held to the end, as what it allows is.
     let allowance = Allowance::new(&shared.large);
     let collected = gather(&shared.stores, &job.object.key.namespace, spec, urgency, &allowance).await?;
-    let read = Instant::now();
+    let (read, gone) = (Instant::now(), collected.gone.clone());
     let follows = spec.target.deletion_policy == DeletionPolicy::Delete;
     match follows && collected.is_all_gone() {
         true if job.target != Seen::Absent || renamed(job, target).is_some() => {
@@ -178,17 +184,17 @@ async fn sync(
         None => (Desired::new(origin, collected.data), None),
     };
     let desired = desired.marked(origin, policy.creation);
-    let fingerprint = desired.fingerprint(&target.name);
+    let marks = (desired.fingerprint(&target.name, policy), desired.data_mark());
     let known = Known {
         seen: &job.target,
         version: job.memory.target.as_ref(),
-        is_written: job.memory.written == Some(fingerprint),
+        is_written: job.memory.written == Some(marks.0),
     };
     let applied = apply::apply(&shared.secrets, target, origin, policy, &desired, known).await?;
     if policy.creation == CreationPolicy::Owner {
         remove_renamed(shared, job, target, origin).await?;
     }
-    Ok(Synced { applied, read, fingerprint, templates })
+    Ok(Synced { applied, read, marks, gone, templates })
 }
 
 /// The Secret that the last sync wrote, where the target has another name now.
@@ -236,7 +242,7 @@ async fn conclude(
         Err(SyncError::ApiServer(error)) if error.is_namespace_terminating() => return None,
         // Nothing is told or counted, and it counts as untried, so that it is due by then.
         Err(SyncError::LookAgain) => {
-            shared.index.lock().finish(id, Memory { tried: None, ..job.memory });
+            shared.finish(id, Memory { tried: None, ..job.memory });
             return Some(Instant::now() + deletion::LOOK_AGAIN);
         }
         _ => {}
@@ -248,9 +254,10 @@ async fn conclude(
     memory.took = started.elapsed();
     shared.metrics.reconcile_seconds.observe(memory.took.as_secs_f64());
     let result = match result {
-        Ok(Synced { applied, read, fingerprint, templates }) => {
+        Ok(Synced { applied, read, marks, gone, templates }) => {
             memory.templates = templates;
-            memory.succeeded(read, fingerprint, &applied);
+            missing(shared, &object, &applied.change, &gone, &mut memory).await;
+            memory.succeeded(read, marks, &applied);
             shared.metrics.applied(&applied.change);
             Ok(applied)
         }
@@ -265,22 +272,18 @@ async fn conclude(
         }
     };
     spans::synced(&result);
-    let mut next = due::next(schedule, &memory.last);
+    let next = due::next(schedule, &memory.last);
     if is_too_early(&result, &memory) {
-        shared.index.lock().finish(id, memory);
+        shared.finish(id, memory);
         return next;
     }
-    let told = report(shared, &object, &target.name, &result, &mut memory).await;
-    if let Err(error) = told
-        && !error.is_not_found()
-    {
-        tracing::warn!(namespace = %object.key.namespace, name = %object.key.name, %error, "could not write a status");
-        // Until it stands in the status, it is not done.
-        memory.tried = None;
-        next = Some(Instant::now() + STATUS_RETRY);
-    }
-    shared.index.lock().finish(id, memory);
-    next
+    let at = Timestamp::now();
+    memory.untold = None;
+    let told = report(shared, &object, &target.name, &result, at, &mut memory).await;
+    let untold = Untold { result, at, target: target.name.clone(), failures: 0, retry: started };
+    let retry = untold.keep(&object, &mut memory, told);
+    shared.finish(id, memory);
+    next.into_iter().chain(retry).min()
 }
 
 /// Manifests that are applied together come in any order: a store that is not there yet, or a Namespace not yet seen, has
@@ -301,13 +304,13 @@ async fn acknowledge(shared: &Shared, id: Id, job: Job) -> Option<Instant> {
         tracing::warn!(namespace = %object.key.namespace, name = %object.key.name, %error, "could not write a status");
         return Some(Instant::now() + STATUS_RETRY);
     }
-    shared.index.lock().finish(id, memory);
+    shared.finish(id, memory);
     None
 }
 
 /// What a target that differs from what we knew turns out to be.
 enum Drift {
-    /// As we left it: only others' fields changed.
+    /// Its data is as we left it.
     None(TargetVersion),
     /// Not as we left it.
     Real,
@@ -321,10 +324,12 @@ async fn drift(shared: &Shared, job: &Job, target: &ObjectKey, policy: CreationP
         Seen::Absent if !is_alive(shared, &job.object).await => Drift::Gone,
         Seen::Absent | Seen::Unknown => Drift::Real,
         Seen::Present(_) => match shared.secrets.get(target, &origin.field_manager()).await {
-            Ok(Some(standing)) if is_as_left(origin, policy, &standing) => Drift::None(TargetVersion {
-                uid: standing.uid.as_str().into(),
-                revision: revision(&standing.resource_version),
-            }),
+            Ok(Some(standing)) if is_as_left(origin, policy, &standing, job.memory.data) => {
+                Drift::None(TargetVersion {
+                    uid: standing.uid.as_str().into(),
+                    revision: revision(&standing.resource_version),
+                })
+            }
             _ => Drift::Real,
         },
     }
@@ -343,7 +348,8 @@ async fn is_alive(shared: &Shared, object: &Observed) -> bool {
     }
 }
 
-/// The target is as we left it under another version: nothing to do but remember that.
+/// The target's data is as we left it under another version: nothing to do but remember that. Whether its labels and
+/// annotations are too, which Vault's values may be part of, the next refresh finds out.
 fn keep(
     shared: &Shared,
     id: Id,
@@ -351,17 +357,17 @@ fn keep(
     mut memory: Memory,
     version: TargetVersion,
 ) -> Option<Instant> {
-    memory.target = Some(version);
+    (memory.target, memory.written) = (Some(version), None);
     let next = due::next(schedule, &memory.last);
-    shared.index.lock().finish(id, memory);
+    shared.finish(id, memory);
     next
 }
 
 /// An ExternalSecret that is going away holds nothing of ours; ESO's finalizer, left from a time when ESO ran here, would
-/// keep it forever.
-async fn release(shared: &Shared, object: &Observed) {
+/// keep it forever. Answers when to try again, where it could not be taken off.
+async fn release(shared: &Shared, object: &Observed) -> Option<Instant> {
     if !object.has_eso_finalizer {
-        return;
+        return None;
     }
     let removed = status::remove_finalizer::<ExternalSecret>(
         &shared.client,
@@ -373,7 +379,9 @@ async fn release(shared: &Shared, object: &Observed) {
         && !error.is_not_found()
     {
         tracing::warn!(namespace = %object.key.namespace, name = %object.key.name, %error, "could not remove a finalizer");
+        return Some(Instant::now() + STATUS_RETRY);
     }
+    None
 }
 
 /// Whether another operator is in charge of one of its stores.

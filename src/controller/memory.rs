@@ -5,6 +5,7 @@ use crate::api::{Condition, ConditionStatus, ConditionType, ExternalSecretStatus
 use crate::controller::apply::{Applied, Change};
 use crate::controller::observed::Observed;
 use crate::controller::uid::Uid;
+use crate::controller::untold::Untold;
 use crate::sync::due::{self, Last};
 use crate::sync::template::Parsed;
 use k8s_openapi::jiff::Timestamp;
@@ -49,12 +50,21 @@ pub struct Memory {
     pub last: Last,
     /// A hash of the version (spec, labels, annotations) that was tried last.
     pub tried: Option<u64>,
-    /// A keyed hash of the Secret as we would write it: while it and the target stay, nothing needs to be asked or written.
+    /// A hash of the Secret as we would write it: while it and the target stay, nothing needs to be asked or written.
     pub written: Option<u64>,
+    /// The mark of the data that was written last: other data in the target is not ours, though it may have been once.
+    pub data: Option<u64>,
     /// The target as we know it.
     pub target: Option<TargetVersion>,
     /// What its status says.
     pub reported: Reported,
+    /// Whether the last sync that was told went well, and a hash of what was told: an event comes with what is new, whether or
+    /// not the status could be written.
+    pub told: Option<(bool, u64)>,
+    /// A hash of what was last told to be missing in Vault; none before the first sync of this process.
+    pub missing: Option<u64>,
+    /// What its status does not say yet.
+    pub untold: Option<Box<Untold>>,
     /// Its templates, parsed.
     pub templates: Option<Arc<Parsed>>,
     /// Conditions that somebody else wrote, kept when ours are.
@@ -99,19 +109,25 @@ impl Memory {
             last: Last { success: success.filter(|_| !failed), attempt: None, ..Last::default() },
             tried: (synced == Some(&object.version)).then(|| hash_of(&object.version)),
             target,
+            told: reported.ready.map(|(is_ready, _)| (is_ready, reported.text)),
             reported,
-            foreign_conditions: status.conditions.iter().filter(|condition| !is_ours(condition)).cloned().collect(),
+            foreign_conditions: foreign_conditions(status),
             ..Self::default()
         }
     }
 
     /// Takes note of a sync that succeeded, with what it had read by then.
-    pub fn succeeded(&mut self, read: Instant, written: u64, applied: &Applied) {
+    /// `written` and `data` tell the Secret, and its data, from others.
+    pub fn succeeded(&mut self, read: Instant, (written, data): (u64, u64), applied: &Applied) {
         self.last = Last { success: Some(read), attempt: Some(read), failures: 0, hopeless: false };
         match (&applied.change, &applied.version) {
-            (Change::Missing | Change::Deleted | Change::Gone, _) => (self.written, self.target) = (None, None),
-            (_, Some(version)) => (self.written, self.target) = (Some(written), Some(version.clone())),
-            (_, None) => self.written = Some(written),
+            (Change::Missing | Change::Deleted | Change::Gone, _) => {
+                (self.written, self.data, self.target) = (None, None, None);
+            }
+            (_, version) => {
+                (self.written, self.data) = (Some(written), Some(data));
+                self.target = version.clone().or(self.target.take());
+            }
         }
     }
 
@@ -133,8 +149,11 @@ impl Memory {
     }
 }
 
-fn is_ours(condition: &Condition) -> bool {
-    [ConditionType::Ready, ConditionType::Stalled].iter().any(|ours| ours.as_str() == condition.type_)
+/// The conditions of a status that somebody else wrote.
+pub fn foreign_conditions(status: &ExternalSecretStatus) -> Box<[Condition]> {
+    let ours = [ConditionType::Ready, ConditionType::Stalled];
+    let is_foreign = |condition: &&Condition| ours.iter().all(|ours| ours.as_str() != condition.type_);
+    status.conditions.iter().filter(is_foreign).cloned().collect()
 }
 
 /// Since when a condition has its status, in seconds of Unix time.

@@ -10,7 +10,7 @@ mod allowance;
 pub mod api_secrets;
 mod apply;
 mod coexistence;
-mod connection;
+pub mod connection;
 mod deletion;
 mod demand;
 pub mod error;
@@ -37,6 +37,7 @@ mod status;
 mod stores;
 mod templates;
 pub mod uid;
+mod untold;
 mod wake;
 mod watch;
 

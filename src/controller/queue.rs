@@ -7,6 +7,8 @@
 //!
 //! Keys belong to groups, one for each Vault server. A group has a limit of running keys, some of which only urgent work
 //! may use; a key whose group is full waits beside the lanes and holds no worker, so a slow server delays nobody else's.
+//! A place that comes free is nobody's in advance: who waits for it is asked anew for its group when it is taken, so that
+//! one that was removed, or belongs elsewhere by then, costs nobody its turn.
 
 use parking_lot::Mutex;
 use std::collections::{BTreeSet, HashMap, VecDeque};
@@ -60,6 +62,8 @@ struct State<K, G> {
     refresh: VecDeque<K>,
     timers: BTreeSet<(Instant, K)>,
     groups: HashMap<G, Group<K>>,
+    /// Groups that gave a place back since everybody who could be taken was, and for which keys wait.
+    open: VecDeque<G>,
 }
 
 /// A queue of keys `K` in groups `G`. Both are small and cheap to clone; what they stand for lives elsewhere.
@@ -94,6 +98,7 @@ where
             refresh: VecDeque::new(),
             timers: BTreeSet::new(),
             groups: HashMap::new(),
+            open: VecDeque::new(),
         };
         Self { state: Mutex::new(state), limits, wake: Notify::new() }
     }
@@ -112,11 +117,13 @@ where
 
     /// Asks for `key` to be run as a refresh at `at` or earlier, if it is due earlier anyway.
     pub fn hasten(&self, key: K, at: Instant) {
-        let mut state = self.state.lock();
-        if state.slots.get(&key).and_then(|slot| slot.due).is_none_or(|due| due > at) {
-            state.schedule(key, at);
-        }
-        drop(state);
+        self.state.lock().hasten(key, at);
+        self.wake.notify_one();
+    }
+
+    /// Has those who wait for a place in `group` asked for their groups anew, because some may belong elsewhere now.
+    pub fn regroup(&self, group: G) {
+        self.state.lock().regroup(group);
         self.wake.notify_one();
     }
 
@@ -149,13 +156,13 @@ where
         }
     }
 
-    /// Gives back the place that `key` ran in; `next` is when it is due as a refresh.
+    /// Gives back the place that `key` ran in; `next` is when it is due as a refresh, if nobody asked for it earlier.
     pub fn done(&self, key: K, next: Option<Instant>) {
         let mut state = self.state.lock();
         if let Some(at) = next {
-            state.schedule(key.clone(), at);
+            state.hasten(key.clone(), at);
         }
-        state.done(key, self.limits);
+        state.done(key);
         drop(state);
         self.wake.notify_one();
     }
@@ -208,6 +215,12 @@ where
         self.timers.insert((at, key));
     }
 
+    fn hasten(&mut self, key: K, at: Instant) {
+        if self.slots.get(&key).and_then(|slot| slot.due).is_none_or(|due| due > at) {
+            self.schedule(key, at);
+        }
+    }
+
     fn remove(&mut self, key: &K) {
         let Some(slot) = self.slots.get_mut(key) else { return };
         if let Some(at) = slot.due.take() {
@@ -233,8 +246,8 @@ where
 
     fn take(&mut self, limits: Limits, group_of: &impl Fn(&K) -> G) -> Option<(K, Lane)> {
         for lane in [Lane::Urgent, Lane::Refresh] {
-            while let Some(key) = self.lane(lane).pop_front() {
-                // Entries of promoted, taken or removed keys stay behind in the lanes and are passed over here.
+            while let Some(key) = self.pop(lane, limits) {
+                // Entries of promoted, taken or removed keys stay behind and are passed over here.
                 if !self.slots.get(&key).is_some_and(|slot| slot.waits_in(lane)) {
                     continue;
                 }
@@ -250,10 +263,25 @@ where
                 group.lane(lane).push_back(key);
             }
         }
+        // What waits now waits for a group that is full.
+        for id in std::mem::take(&mut self.open) {
+            self.forget_unused(id);
+        }
         None
     }
 
-    fn done(&mut self, key: K, limits: Limits) {
+    /// The next entry of a lane: first of those who waited for a group that has a place now, who came before.
+    fn pop(&mut self, lane: Lane, limits: Limits) -> Option<K> {
+        for id in &self.open {
+            let group = self.groups.get_mut(id).filter(|group| group.running < limits.of(lane));
+            if let Some(key) = group.and_then(|group| group.lane(lane).pop_front()) {
+                return Some(key);
+            }
+        }
+        self.lane(lane).pop_front()
+    }
+
+    fn done(&mut self, key: K) {
         let Some(slot) = self.slots.get_mut(&key) else { return };
         let Place::Running { group, again, removed } = slot.place else { return };
         slot.place = Place::Idle;
@@ -265,28 +293,36 @@ where
             // Nothing is known of it that another push would not say: a key that is gone for good leaves nothing.
             self.slots.remove(&key);
         }
-        self.free_place(group, limits);
+        self.free_place(group);
     }
 
-    /// One place of a group came free: one key that waits for it goes back to the head of its lane.
-    fn free_place(&mut self, id: G, limits: Limits) {
+    fn free_place(&mut self, id: G) {
         let Some(group) = self.groups.get_mut(&id) else { return };
         group.running = group.running.saturating_sub(1);
-        for lane in [Lane::Urgent, Lane::Refresh] {
-            while group.running < limits.of(lane) {
-                let Some(key) = group.lane(lane).pop_front() else { break };
-                if self.slots.get(&key).is_some_and(|slot| slot.waits_in(lane)) {
-                    return self.lane(lane).push_front(key);
-                }
-            }
+        if group.has_waiting() && !self.open.contains(&id) {
+            self.open.push_back(id);
         }
-        if group.running == 0 {
+        self.forget_unused(id);
+    }
+
+    /// Those who wait for a place in `group` go back to the heads of their lanes.
+    fn regroup(&mut self, id: G) {
+        let Some(group) = self.groups.get_mut(&id) else { return };
+        let (mut urgent, mut refresh) = (std::mem::take(&mut group.urgent), std::mem::take(&mut group.refresh));
+        urgent.append(&mut self.urgent);
+        refresh.append(&mut self.refresh);
+        (self.urgent, self.refresh) = (urgent, refresh);
+        self.forget_unused(id);
+    }
+
+    fn forget_unused(&mut self, id: G) {
+        if self.groups.get(&id).is_some_and(|group| group.running == 0 && !group.has_waiting()) {
             self.groups.remove(&id);
         }
     }
 
     fn has_ready(&self) -> bool {
-        !self.urgent.is_empty() || !self.refresh.is_empty()
+        !self.urgent.is_empty() || !self.refresh.is_empty() || !self.open.is_empty()
     }
 
     fn lane(&mut self, lane: Lane) -> &mut VecDeque<K> {
@@ -304,6 +340,10 @@ impl<G> Slot<G> {
 }
 
 impl<K> Group<K> {
+    fn has_waiting(&self) -> bool {
+        !self.urgent.is_empty() || !self.refresh.is_empty()
+    }
+
     fn lane(&mut self, lane: Lane) -> &mut VecDeque<K> {
         match lane {
             Lane::Urgent => &mut self.urgent,
@@ -322,7 +362,8 @@ impl Limits {
     fn of(self, lane: Lane) -> usize {
         match lane {
             Lane::Urgent => self.running,
-            Lane::Refresh => self.running.saturating_sub(self.reserved),
+            // However much is kept for urgent work, a refresh has its turn.
+            Lane::Refresh => self.running.saturating_sub(self.reserved).max(1),
         }
     }
 }

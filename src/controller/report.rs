@@ -1,6 +1,6 @@
 //! Turns the result of a sync into what people see of it: condition, event, metric and log line. The one place for all four.
 
-use crate::api::condition::Condition;
+use crate::api::condition::{Condition, MAX_MESSAGE};
 use crate::api::{ConditionReason, ConditionStatus, ConditionType, ExternalSecret, names};
 use crate::controller::apply::{Applied, Change};
 use crate::controller::error::{ApiServerError, SyncError};
@@ -8,7 +8,7 @@ use crate::controller::memory::{Memory, Reported, hash_of, text_hash};
 use crate::controller::observed::Observed;
 use crate::controller::shared::Shared;
 use crate::controller::{spans, status};
-use crate::telemetry::events::{EventReason, Happening, Severity};
+use crate::telemetry::events::{EventReason, Happening, Severity, shortened};
 use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
@@ -22,26 +22,40 @@ const REFRESH_TIME_EVERY: i64 = 60;
 struct Verdict {
     ready: Condition,
     stalled: Option<Condition>,
-    happening: Option<Happening>,
 }
 
-/// Tells the result of a sync of `object`: writes the status where it changed, publishes what happened, logs and counts.
-/// `memory` is updated with what is told.
+/// Tells the result of a sync of `object`, which ended at `now`: publishes what happened, logs, and writes the status where it
+/// changed. `memory` is updated with what is told.
 pub async fn report(
     shared: &Shared,
     object: &Observed,
     target: &str,
     result: &Result<Applied, SyncError>,
+    now: Timestamp,
     memory: &mut Memory,
 ) -> Result<(), ApiServerError> {
-    let verdict = verdict(target, result, memory.reported.text);
+    let verdict = verdict(result);
     spans::reason(&verdict.ready.reason);
-    let is_news = match &verdict.happening {
-        Some(happening) => shared.recorder.publish(reference(object), happening).await,
+    let told = (result.is_ok(), verdict.text());
+    let is_news = match happening(target, result, &verdict, memory.told) {
+        Some(happening) => shared.recorder.publish(reference(object), &happening).await,
         None => false,
     };
     log(object, result, is_news);
-    let now = Timestamp::now();
+    memory.told = Some(told);
+    write(shared, object, target, result, now, memory).await
+}
+
+/// Writes the result of a sync, which ended at `now`, into the status, where that does not say it yet.
+pub async fn write(
+    shared: &Shared,
+    object: &Observed,
+    target: &str,
+    result: &Result<Applied, SyncError>,
+    now: Timestamp,
+    memory: &mut Memory,
+) -> Result<(), ApiServerError> {
+    let verdict = verdict(result);
     let reported = reported(object, target, result, &verdict, memory, now);
     if !needs_write(&memory.reported, &reported, result) {
         return Ok(());
@@ -71,29 +85,50 @@ pub async fn observed(shared: &Shared, object: &Observed, memory: &mut Memory) -
     written
 }
 
-fn verdict(target: &str, result: &Result<Applied, SyncError>, last_text: u64) -> Verdict {
+impl Verdict {
+    /// Tells what it says from another.
+    fn text(&self) -> u64 {
+        text_hash(Some((&self.ready.reason, &self.ready.message)))
+    }
+}
+
+fn verdict(result: &Result<Applied, SyncError>) -> Verdict {
     match result {
-        Ok(applied) => {
-            Verdict { ready: ready(&applied.change), stalled: None, happening: written(target, &applied.change) }
-        }
+        Ok(applied) => Verdict { ready: ready(&applied.change), stalled: None },
         Err(error) => {
-            let message = error.to_string();
+            let message = shortened(error.to_string(), MAX_MESSAGE);
             let reason = ConditionReason::SecretSyncedError;
-            let is_new = last_text != text_hash(Some((reason.as_str(), &message)));
             let stalled =
                 |reason| Condition::new(ConditionType::Stalled, ConditionStatus::True, reason, message.clone());
             Verdict {
                 stalled: error.is_stalled().then(|| stalled(error.stalled_reason())),
-                // A herd is told of once, on its store.
-                happening: (is_new && !matches!(error, SyncError::Braked { .. })).then(|| Happening {
-                    severity: Severity::Warning,
-                    reason: EventReason::UpdateFailed,
-                    action: "Sync",
-                    note: message.clone(),
-                }),
                 ready: Condition::new(ConditionType::Ready, ConditionStatus::False, reason, message),
             }
         }
+    }
+}
+
+/// What happened that is news to somebody who was `told` the last result.
+fn happening(
+    target: &str,
+    result: &Result<Applied, SyncError>,
+    verdict: &Verdict,
+    told: Option<(bool, u64)>,
+) -> Option<Happening> {
+    let is_new = told.is_none_or(|(_, text)| text != verdict.text());
+    match result {
+        Ok(applied) => {
+            let had_failed = matches!(told, Some((false, _)));
+            written(target, &applied.change).or_else(|| had_failed.then(|| synced_again(target, applied, verdict)))
+        }
+        // A herd is told of once, on its store.
+        Err(SyncError::Braked { .. }) => None,
+        Err(_) => is_new.then(|| Happening {
+            severity: Severity::Warning,
+            reason: EventReason::UpdateFailed,
+            action: "Sync",
+            note: verdict.ready.message.clone(),
+        }),
     }
 }
 
@@ -112,6 +147,46 @@ fn ready(change: &Change) -> Condition {
         ),
     };
     Condition::new(ConditionType::Ready, ConditionStatus::True, reason, message)
+}
+
+/// The last word on an object must not stay the failure that is over.
+fn synced_again(target: &str, applied: &Applied, verdict: &Verdict) -> Happening {
+    let note = match applied.change {
+        Change::None => format!("Secret \"{target}\" holds what Vault holds again"),
+        _ => format!("the sync works again: {}", verdict.ready.message),
+    };
+    Happening { severity: Severity::Normal, reason: EventReason::SecretSynced, action: "Sync", note }
+}
+
+/// Tells, where that is new, which sources are `gone` from Vault or were never there, and were passed over: a wrong path looks
+/// the same. To be called before [`report`].
+pub async fn missing(shared: &Shared, object: &Observed, change: &Change, gone: &[String], memory: &mut Memory) {
+    let found = hash_of(&gone.join("\n"));
+    let is_news = match memory.missing.replace(found) {
+        Some(told) => told != found,
+        // After a restart, what changed nothing was told by the process before.
+        None => memory.reported.ready.is_none() || is_written(change),
+    };
+    // Of a Secret that was deleted for it, that event tells.
+    if !is_news || gone.is_empty() || *change == Change::Deleted {
+        return;
+    }
+    let note = format!(
+        "not in Vault, and passed over as spec.target.deletionPolicy says: {}; where it should be there, correct the entry, or \
+         restore it in Vault",
+        gone.join(", ")
+    );
+    tracing::info!(namespace = %object.key.namespace, name = %object.key.name, "{note}");
+    let happening =
+        Happening { severity: Severity::Warning, reason: EventReason::MissingProviderSecret, action: "Sync", note };
+    shared.recorder.publish(reference(object), &happening).await;
+}
+
+fn is_written(change: &Change) -> bool {
+    match change {
+        Change::Created { .. } | Change::Updated { .. } | Change::Deleted => true,
+        Change::None | Change::Missing | Change::Gone => false,
+    }
 }
 
 fn written(target: &str, change: &Change) -> Option<Happening> {
@@ -150,7 +225,7 @@ fn reported(
     let mut next = Reported {
         ready: Some((is_ready, since(before.ready.filter(|(was, _)| *was == is_ready).map(|(_, at)| at)))),
         stalled: verdict.stalled.as_ref().map(|_| since(before.stalled)),
-        text: text_hash(Some((&verdict.ready.reason, &verdict.ready.message))),
+        text: verdict.text(),
         generation: object.generation,
         ..before.clone()
     };
@@ -169,8 +244,8 @@ fn needs_write(before: &Reported, next: &Reported, result: &Result<Applied, Sync
         (before, next) => before != next,
     };
     let is_changed = Reported { refresh_time: next.refresh_time, ..before.clone() } != *next;
-    let is_written = result.as_ref().is_ok_and(|applied| applied.change != Change::None);
-    is_stale || is_changed || is_written
+    // The version of a Secret that was written is told, though nothing else may differ.
+    is_stale || is_changed || result.as_ref().is_ok_and(|applied| is_written(&applied.change))
 }
 
 fn body(

@@ -4,7 +4,6 @@ use crate::api::StoreKind;
 use crate::controller::allowance::LARGE_AT_ONCE;
 use crate::controller::api_secrets::Secrets;
 use crate::controller::demand::Demand;
-use crate::controller::index::Index;
 use crate::controller::key::{Id, StoreKey};
 use crate::controller::queue::{Lane, Limits, Queue};
 use crate::controller::settings::Settings;
@@ -20,7 +19,7 @@ use crate::vault::{self, Sessions};
 use jiff::Timestamp;
 use kube::Client;
 use parking_lot::Mutex;
-use std::hash::{BuildHasher, RandomState};
+use std::hash::{BuildHasher, Hash, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -76,11 +75,6 @@ impl Controller {
             settings,
         };
         Self { shared: Arc::new(shared), sessions }
-    }
-
-    /// What the index says about each object, for the metrics endpoint.
-    pub fn index(&self) -> Arc<parking_lot::Mutex<Index>> {
-        self.shared.index.clone()
     }
 
     /// Everything that is counted, in Prometheus' text format.
@@ -157,7 +151,7 @@ fn start_watches(
     receivers
 }
 
-/// Fills the queues once the first lists are complete. What is new or changed goes first; what fell due while nobody ran is
+/// Fills the queues once the first lists are complete. What is new, changed or drifted goes first; what fell due while nobody ran is
 /// spread; the rest keeps its time.
 fn seed(shared: &Shared, started: &AtomicBool) {
     let now = Instant::now();
@@ -167,11 +161,11 @@ fn seed(shared: &Shared, started: &AtomicBool) {
         started.store(true, Ordering::Release);
         (index.first_dues(now), stores)
     };
-    let overdue = dues.iter().filter(|(.., due, was_synced)| *due == Due::Now && *was_synced).count();
+    let overdue = dues.iter().filter(|(.., due, by_the_clock)| *due == Due::Now && *by_the_clock).count();
     let hasher = RandomState::new();
-    for (id, schedule, due, was_synced) in dues {
+    for (id, schedule, due, by_the_clock) in dues {
         match due {
-            Due::Now if was_synced => {
+            Due::Now if by_the_clock => {
                 shared.queue.schedule(id, now + due::spread(schedule, hasher.hash_one(id), overdue));
             }
             Due::Now => shared.queue.push(id, Lane::Urgent),
@@ -194,7 +188,7 @@ async fn dispatch(shared: Arc<Shared>, stop: CancellationToken) {
             () = stop.cancelled() => break,
             next = next => next,
         };
-        let place = Place { shared: shared.clone(), id, next: None };
+        let place = Place { shared: shared.clone(), queue: |shared| &shared.queue, key: id, next: None };
         jobs.spawn(async move {
             let next = external_secret::reconcile(&place.shared, id, lane).await;
             place.leave(next);
@@ -204,29 +198,53 @@ async fn dispatch(shared: Arc<Shared>, stop: CancellationToken) {
     let _ = tokio::time::timeout(DRAIN, jobs.wait()).await;
 }
 
-/// A place in the queue that is given back however the job ends.
-struct Place {
+/// A place in a queue that is given back however the job ends.
+struct Place<K: Key> {
     shared: Arc<Shared>,
-    id: Id,
+    queue: fn(&Shared) -> &Queue<K, u64>,
+    key: K,
     next: Option<Instant>,
 }
 
-impl Place {
+/// A key of one of the queues.
+trait Key: Clone + Ord + Hash {
+    /// The object as people know it.
+    fn told(&self, shared: &Shared) -> String;
+}
+
+impl Key for Id {
+    fn told(&self, shared: &Shared) -> String {
+        let key = shared.index.lock().key_of(*self).map(|key| key.to_string());
+        format!("ExternalSecret {}", key.unwrap_or_default())
+    }
+}
+
+impl Key for StoreKey {
+    fn told(&self, _: &Shared) -> String {
+        match &self.namespace {
+            Some(namespace) => format!("{} {namespace}/{}", self.kind().as_str(), self.name),
+            None => format!("{} {}", self.kind().as_str(), self.name),
+        }
+    }
+}
+
+impl<K: Key> Place<K> {
     /// Gives the place back, with the time at which the object is due next.
     fn leave(mut self, next: Option<Instant>) {
         self.next = next;
     }
 }
 
-impl Drop for Place {
+impl<K: Key> Drop for Place<K> {
     fn drop(&mut self) {
         if std::thread::panicking() {
             tracing::error!(
-                "a sync broke down, which is a fault of the operator; the object is tried again in a minute"
+                object = self.key.told(&self.shared),
+                "a job broke down, which is a fault of the operator; the object is tried again in a minute"
             );
             self.next = Some(Instant::now() + AFTER_PANIC);
         }
-        self.shared.queue.done(self.id, self.next);
+        (self.queue)(&self.shared).done(self.key.clone(), self.next);
     }
 }
 
@@ -239,10 +257,10 @@ async fn dispatch_stores(shared: Arc<Shared>, stop: CancellationToken) {
             () = stop.cancelled() => break,
             next = shared.store_queue.next(|key| shared.index.lock().group_of_store(key)) => next,
         };
-        let shared = shared.clone();
+        let place = Place { shared: shared.clone(), queue: |shared| &shared.store_queue, key, next: None };
         jobs.spawn(async move {
-            let next = secret_store::reconcile(&shared, &key).await;
-            shared.store_queue.done(key, next);
+            let next = secret_store::reconcile(&place.shared, &place.key).await;
+            place.leave(next);
         });
     }
     jobs.close();

@@ -1,19 +1,20 @@
 //! One store from opened to reported: whether it can be used, and if not, why.
 
-use crate::api::condition::{Condition, find_condition, remove_condition, set_condition};
+use crate::api::condition::{Condition, MAX_MESSAGE, find_condition, remove_condition, set_condition};
 use crate::api::{
     ClusterSecretStore, ConditionReason, ConditionStatus, ConditionType, SecretStore, SecretStoreStatus, StoreKind,
     names,
 };
+use crate::controller::connection::depends_on_referent;
 use crate::controller::error::{ApiServerError, StoreError, SyncError};
 use crate::controller::index::{Checked, StoreEntry};
 use crate::controller::key::{ObjectKey, StoreKey};
 use crate::controller::memory::text_hash;
 use crate::controller::queue::Lane;
 use crate::controller::shared::Shared;
-use crate::controller::{spans, status, wake};
+use crate::controller::{external_secret, spans, status, wake};
 use crate::sync::due::{self, Schedule};
-use crate::telemetry::events::{EventReason, Happening, Severity};
+use crate::telemetry::events::{EventReason, Happening, Severity, shortened};
 use crate::vault::{Retry, SecretIdLife};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::ObjectReference;
@@ -34,8 +35,7 @@ const FEW_USES: u64 = 3;
 pub async fn reconcile(shared: &Shared, key: &StoreKey) -> Option<Instant> {
     let store = shared.index.lock().begin_store(key)?;
     if store.deleting {
-        release(shared, key, &store).await;
-        return None;
+        return release(shared, key, &store).await;
     }
     if shared.stores.is_foreign(key) {
         shared.stores.close(key);
@@ -88,7 +88,14 @@ fn mend(shared: &Shared, key: &StoreKey, store: &StoreEntry) {
     if was_well && !store.is_reopened {
         return;
     }
-    let wakes = shared.index.lock().mend_dependents(key, store.is_down && !store.is_reopened);
+    let mut index = shared.index.lock();
+    let mut wakes = index.mend_dependents(key, store.is_down && !store.is_reopened);
+    let vault = store.spec.as_ref().as_ref().ok().and_then(|spec| spec.provider.vault());
+    // What is read for each namespace is not all known.
+    if key.namespace.is_some() || !vault.is_some_and(depends_on_referent) {
+        wakes.extend(index.mend_freed(key, store.generation));
+    }
+    drop(index);
     wake::wake(shared, wakes);
 }
 
@@ -182,9 +189,10 @@ fn conditions(
         }
         Err(error) => {
             let reason = ConditionReason::InvalidProviderConfig;
-            let ready = Condition::new(ConditionType::Ready, ConditionStatus::False, reason, error.to_string());
+            let message = shortened(error.to_string(), MAX_MESSAGE);
+            let ready = Condition::new(ConditionType::Ready, ConditionStatus::False, reason, message.clone());
             let reason = error.stalled_reason();
-            let stalled = Condition::new(ConditionType::Stalled, ConditionStatus::True, reason, error.to_string());
+            let stalled = Condition::new(ConditionType::Stalled, ConditionStatus::True, reason, message);
             (ready, error.is_stalled().then_some(stalled), None)
         }
     };
@@ -282,10 +290,11 @@ async fn write(
     }
 }
 
-/// ESO's finalizer, left from a time when ESO ran here, would keep a store that is going away forever.
-async fn release(shared: &Shared, key: &StoreKey, store: &StoreEntry) {
+/// ESO's finalizer, left from a time when ESO ran here, would keep a store that is going away forever. Answers when to try again,
+/// where it could not be taken off.
+async fn release(shared: &Shared, key: &StoreKey, store: &StoreEntry) -> Option<Instant> {
     if !store.has_eso_finalizer {
-        return;
+        return None;
     }
     let (client, kind, object) = (&shared.client, key.kind().as_str(), object(key));
     let removed = match key.kind() {
@@ -300,7 +309,9 @@ async fn release(shared: &Shared, key: &StoreKey, store: &StoreEntry) {
         && !error.is_not_found()
     {
         tracing::warn!(store = %key, %error, "could not remove a finalizer");
+        return Some(Instant::now() + external_secret::STATUS_RETRY);
     }
+    None
 }
 
 fn object(key: &StoreKey) -> ObjectKey {

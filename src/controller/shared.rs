@@ -4,7 +4,8 @@ use crate::controller::api_secrets::Secrets;
 use crate::controller::demand::Demand;
 use crate::controller::index::Index;
 use crate::controller::key::{Id, StoreKey};
-use crate::controller::queue::Queue;
+use crate::controller::memory::Memory;
+use crate::controller::queue::{Lane, Queue};
 use crate::controller::settings::Settings;
 use crate::controller::stores::Stores;
 use crate::sync::brake::Brake;
@@ -49,4 +50,14 @@ pub struct Shared {
     pub recorder: Recorder,
     /// Counts.
     pub metrics: Metrics,
+}
+
+impl Shared {
+    /// Keeps what a reconcile of `id` learned. Where it failed over what was mended meanwhile, nobody else would wake it.
+    pub fn finish(&self, id: Id, memory: Memory) {
+        let is_mended = self.index.lock().finish(id, memory);
+        if is_mended {
+            self.queue.push(id, Lane::Urgent);
+        }
+    }
 }

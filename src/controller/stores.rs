@@ -291,7 +291,7 @@ impl Drop for Opening<'_> {
         if now == Some(true) || now == Some(false) && !self.has_read {
             return;
         }
-        index.unwatch_sources(self.store);
+        index.forget_sources(self.store);
         drop(index);
         match now {
             // What it refers to now is watched again when it is read again.

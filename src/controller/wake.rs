@@ -26,6 +26,10 @@ pub fn wake(shared: &Shared, wakes: impl IntoIterator<Item = Wake>) {
                 }
                 shared.store_queue.push(store, Lane::Urgent);
             }
+            Wake::Regroup(group) => {
+                shared.queue.regroup(group);
+                shared.store_queue.regroup(group);
+            }
         }
     }
 }

@@ -41,15 +41,11 @@ pub async fn external_secrets(shared: Arc<Shared>, started: Started, gate: Gate,
                 let status = raw.status;
                 let object = Observed::new(raw.metadata, raw.spec);
                 let status = status.as_ref().map(|status| status.get());
-                object
-                    .and_then(|object| shared.index.lock().apply_external_secret(object, status))
-                    .into_iter()
-                    .collect()
+                object.map(|object| shared.index.lock().apply_external_secret(object, status)).unwrap_or_default()
             }
-            Event::Delete(raw) => key(&raw.metadata)
-                .and_then(|key| shared.index.lock().remove_external_secret(&key))
-                .into_iter()
-                .collect(),
+            Event::Delete(raw) => {
+                key(&raw.metadata).map(|key| shared.index.lock().remove_external_secret(&key)).unwrap_or_default()
+            }
             Event::InitDone => {
                 let wakes = shared.index.lock().external_secrets_listed();
                 gate.open();
@@ -226,7 +222,7 @@ where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + 'static,
 {
     let base = watcher::Config::default().timeout(WATCH_SECONDS);
-    let mut config = base.clone().streaming_lists();
+    let (mut config, mut is_streaming) = (base.clone().streaming_lists(), true);
     let mut last_error = String::new();
     loop {
         let mut stream = watcher(api.clone(), config.clone()).default_backoff().boxed();
@@ -239,9 +235,10 @@ where
                 }
                 Err(error) => error,
             };
-            if is_streaming_refused(&error) {
+            // Once only: with pages there is nothing else to turn to, and the next try has to wait its turn.
+            if is_streaming && is_streaming_refused(&error) {
                 tracing::debug!(what, "the API server does not stream lists; using pages");
-                config = base.clone().page_size(PAGE);
+                (config, is_streaming) = (base.clone().page_size(PAGE), false);
                 break;
             }
             let text = advice(what, &error);

@@ -137,13 +137,30 @@ impl Candidate {
 
     /// Gives the lease back, so that the next one need not wait for its end. Where that fails, it does.
     pub async fn release(mut self) {
-        let Some(mut lease) = self.lease.take() else { return };
-        lease.spec = lease.spec.as_ref().map(|spec| released(spec, Timestamp::now()));
-        let written = timeout(self.claim.terms.retry_period, self.replace(&lease)).await;
+        let written = timeout(self.claim.terms.retry_period, self.give_back()).await;
         match written {
-            Ok(Ok(_)) => tracing::info!(lease = %self.claim.key, "lease released"),
+            Ok(Ok(true)) => tracing::info!(lease = %self.claim.key, "lease released"),
+            Ok(Ok(false)) => {}
             Ok(Err(why)) => tracing::warn!(lease = %self.claim.key, "the lease could not be released: {why}"),
             Err(_) => tracing::warn!(lease = %self.claim.key, "the lease could not be released in time"),
+        }
+    }
+
+    /// False where it is not ours any more.
+    async fn give_back(&mut self) -> Result<bool, ApiServerError> {
+        let mut last = self.lease.take();
+        loop {
+            // A stop may cut a renewal off: only the lease itself tells whether that arrived, before the look at it or after.
+            let current = match last.take() {
+                Some(lease) => Some(lease),
+                None => self.read().await?,
+            };
+            let Some(mut lease) = current.filter(|lease| self.is_ours(lease)) else { return Ok(false) };
+            lease.spec = lease.spec.as_ref().map(|spec| released(spec, Timestamp::now()));
+            match self.replace(&lease).await {
+                Err(error) if error.is_conflict() => {}
+                written => return written.map(|_| true),
+            }
         }
     }
 

@@ -4,12 +4,16 @@
 //! operator reads it by, and then looked at by the functions that a sync begins with.
 
 mod external_secret;
+mod reserved;
 mod schema;
 mod store;
 
 pub use schema::Schemas;
 
 use crate::api::{SecretStoreSpec, names};
+use crate::controller::error::SyncError;
+use crate::controller::key::ObjectKey;
+use reserved::Reserved;
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -109,10 +113,13 @@ pub fn judge(schemas: &Schemas, objects: &[Value], namespace: &str) -> Vec<Judge
             ((identity.kind, identity.namespace.unwrap_or_default(), identity.name), store)
         })
         .collect();
+    let is_ours = |object: &&Value| text(object, "apiVersion").starts_with(names::GROUP);
+    let own = |object| (object, identity(object, namespace).namespace.unwrap_or_default());
+    let reserved = reserved::reserved(&stores, concerned().filter(is_ours).map(own));
     concerned()
         .map(|object| {
             let mut judgement = identity(object, namespace);
-            let findings = findings(schemas, &stores, &judgement, object);
+            let findings = findings(schemas, (&stores, &reserved), &judgement, object);
             judgement.verdict = findings.verdict;
             judgement.why = findings.why;
             judgement
@@ -120,7 +127,12 @@ pub fn judge(schemas: &Schemas, objects: &[Value], namespace: &str) -> Vec<Judge
         .collect()
 }
 
-fn findings(schemas: &Schemas, stores: &Stores, identity: &Judgement, object: &Value) -> Findings {
+fn findings(
+    schemas: &Schemas,
+    (stores, reserved): (&Stores, &Reserved),
+    identity: &Judgement,
+    object: &Value,
+) -> Findings {
     let mut findings = Findings::default();
     let kind = identity.kind.as_str();
     let key = |namespace: &str| (kind.to_owned(), namespace.to_owned(), identity.name.clone());
@@ -133,6 +145,12 @@ fn findings(schemas: &Schemas, stores: &Stores, identity: &Judgement, object: &V
         names::KIND_EXTERNAL_SECRET if is_ours => {
             let namespace = identity.namespace.as_deref().unwrap_or_default();
             findings = external_secret::judge(schemas, stores, namespace, &spec(object));
+            let target = text(&object["spec"]["target"], "name");
+            let target = if target.is_empty() { identity.name.as_str() } else { target };
+            if let Some(source) = reserved.get(&ObjectKey::new(namespace, target)) {
+                let (target, source) = (target.to_owned(), source.clone());
+                findings.add(Verdict::NeedsEdit, SyncError::Target { target, source });
+            }
         }
         _ if is_ours && is_store(kind) => {
             if let Some(store) = stores.get(&key(identity.namespace.as_deref().unwrap_or_default())) {

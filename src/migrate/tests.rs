@@ -151,6 +151,44 @@ fn an_external_secret_shares_the_lot_of_its_store() {
     assert_eq!(verdict, Verdict::NeedsEdit, "{why}");
 }
 
+/// What others read as it is, is written over by nobody.
+#[test]
+fn a_target_that_others_read_is_refused() {
+    let into = |target: Value, store: Value| {
+        let mut external = external(json!({"target": target, "secretStoreRef": store}));
+        external["metadata"]["name"] = json!("into");
+        external
+    };
+    let own = json!({"name": "vault"});
+    let (verdict, why) = told(&[into(json!({"name": "token"}), own.clone()), token()]);
+    assert_eq!(verdict, Verdict::NeedsEdit);
+    assert!(why.contains("Secret \"token\"") && why.contains("reads its credentials from"), "{why}");
+
+    let texts = json!({"template": {"templateFrom": [{"secret": {"name": "into", "items": [{"key": "a"}]}}]}});
+    let (verdict, why) = told(&[into(json!({}), own.clone()), external(json!({"target": texts})), token()]);
+    assert_eq!(verdict, Verdict::NeedsEdit);
+    assert!(why.contains("Secret \"into\"") && why.contains("templateFrom"), "{why}");
+
+    // A ClusterSecretStore reads the namespace that it names, or else that of whoever uses it.
+    let cluster_store = |namespace: Value| {
+        let mut store = vault(json!({"tokenSecretRef": {"name": "token", "key": "k", "namespace": namespace}}));
+        store["kind"] = json!("ClusterSecretStore");
+        store
+    };
+    let cluster = json!({"name": "vault", "kind": "ClusterSecretStore"});
+    let table = [
+        (json!(null), &cluster, Verdict::NeedsEdit),
+        (json!("team"), &cluster, Verdict::NeedsEdit),
+        (json!("team"), &own, Verdict::NeedsEdit),
+        (json!(null), &own, Verdict::Works),
+        (json!("other"), &cluster, Verdict::Works),
+    ];
+    for (namespace, store, verdict) in table {
+        let (found, why) = told(&[into(json!({"name": "token"}), store.clone()), cluster_store(namespace.clone())]);
+        assert_eq!(found, verdict, "{namespace} {store}: {why}");
+    }
+}
+
 #[test]
 fn other_kinds_and_versions_are_told() {
     let object =

@@ -39,7 +39,7 @@ pub enum Answer {
 pub struct Collected {
     /// By key.
     pub data: Values,
-    /// The sources that are gone and were passed over, by their places.
+    /// The sources that are gone and were passed over: their places, and where they were read.
     pub gone: Vec<String>,
 }
 
@@ -129,7 +129,7 @@ pub fn collect<'a>(
     for (source, answer, path) in sources {
         first = first.or(Some((source, path)));
         if is_gone(answer) {
-            collected.gone.push(source.place.clone());
+            collected.gone.push(format!("{}{}", source.place, at(path)));
             continue;
         }
         let values = values(source, answer).map_err(|problem| error(source, path, problem))?;

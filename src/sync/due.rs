@@ -44,7 +44,7 @@ pub struct Now {
     pub unchanged: bool,
     /// Its target differs from what was written.
     pub drifted: bool,
-    /// Somebody mended what it waited for: its store, a credential.
+    /// Somebody mended what it waited for, or edited what it is made by: its store, a credential, its templates.
     pub mended: bool,
 }
 
@@ -62,7 +62,10 @@ pub enum Due {
 /// Whether an object is due at `now`.
 pub fn due(schedule: Schedule, last: &Last, state: Now, now: Instant) -> Due {
     let never_tried = last.attempt.is_none() && last.success.is_none();
-    if never_tried || state.drifted || state.mended {
+    // One that is well and not read by the clock is read again for its own change only: its values must not follow Vault
+    // because somebody edited the store.
+    let keeps_its_values = !matches!(schedule, Schedule::Every(_)) && last.success.is_some() && last.failures == 0;
+    if never_tried || state.drifted || state.mended && !keeps_its_values {
         return Due::Now;
     }
     let is_settled = schedule == Schedule::Once && last.success.is_some();
@@ -143,8 +146,23 @@ mod tests {
             [Now { unchanged: false, ..SYNCED }, Now { drifted: true, ..SYNCED }, Now { mended: true, ..SYNCED }]
         {
             assert_eq!(due(every, &succeeded(start), state, start), Due::Now, "{state:?}");
-            assert_eq!(due(Schedule::OnChange, &succeeded(start), state, start), Due::Now, "{state:?}");
+            let own = if state.mended { Due::Idle } else { Due::Now };
+            assert_eq!(due(Schedule::OnChange, &succeeded(start), state, start), own, "{state:?}");
         }
+    }
+
+    #[test]
+    fn an_edited_store_is_no_reason_to_read_again_what_is_not_read_by_the_clock() {
+        let start = Instant::now();
+        let mended = Now { mended: true, ..SYNCED };
+        for schedule in [Schedule::Once, Schedule::OnChange] {
+            assert_eq!(due(schedule, &succeeded(start), mended, start + HOUR), Due::Idle);
+            let failed_since = Last { failures: 1, ..succeeded(start) };
+            assert_eq!(due(schedule, &failed_since, mended, start), Due::Now, "what failed is tried again");
+            assert_eq!(due(schedule, &failed(start, 1), mended, start), Due::Now);
+            assert_eq!(due(schedule, &succeeded(start), Now { drifted: true, ..mended }, start), Due::Now);
+        }
+        assert_eq!(due(Schedule::OnChange, &succeeded(start), Now { unchanged: false, ..mended }, start), Due::Now);
     }
 
     #[test]

@@ -12,6 +12,14 @@ const MAX_KEY: usize = 253;
 /// Named values, on their way into a Secret.
 pub type Values = BTreeMap<String, SecretValue>;
 
+/// A name out of Vault as messages quote it: as much as a key may have, for there it may be of any length.
+pub fn quoted(name: &str) -> String {
+    match name.char_indices().nth(MAX_KEY) {
+        Some((end, _)) => format!("{}…", name.get(..end).unwrap_or_default()),
+        None => name.to_owned(),
+    }
+}
+
 /// Why keys can't be used. Names keys, never values.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum KeyError {
@@ -60,8 +68,8 @@ pub fn rename<E: From<KeyError>>(values: Values, rename: impl Fn(&str) -> Result
         match renamed.entry(rename(&name)?) {
             Entry::Vacant(place) => drop(place.insert((name, value))),
             Entry::Occupied(taken) => {
-                let (key, first) = (taken.key().clone(), taken.get().0.clone());
-                return Err(KeyError::Collision { first, second: name, key }.into());
+                let (key, first, second) = (quoted(taken.key()), quoted(&taken.get().0), quoted(&name));
+                return Err(KeyError::Collision { first, second, key }.into());
             }
         }
     }
@@ -74,7 +82,7 @@ pub fn check(mut values: Values) -> Result<Values, KeyError> {
     let is_refused =
         |key: &&String| key.len() > MAX_KEY || *key == "." || key.starts_with("..") || !key.chars().all(is_allowed);
     match values.keys().find(is_refused) {
-        Some(key) => Err(KeyError::Invalid { key: key.chars().take(MAX_KEY).collect() }),
+        Some(key) => Err(KeyError::Invalid { key: quoted(key) }),
         None => Ok(values),
     }
 }
@@ -108,6 +116,15 @@ mod tests {
         let error = convert(ConversionStrategy::Default, values(&["a/b", "a:b"])).unwrap_err();
         assert!(matches!(&error, KeyError::Collision { key, .. } if key == "a_b"), "{error}");
         assert!(convert(ConversionStrategy::Unicode, values(&["a/b", "a:b"])).is_ok());
+    }
+
+    #[test]
+    fn a_name_of_any_length_is_told_in_few_words() {
+        let long = |last: &str| format!("{}{last}", "é/".repeat(100_000));
+        let error = convert(ConversionStrategy::Default, values(&[&long("/"), &long(":")])).unwrap_err().to_string();
+        assert!(error.len() < 2000 && error.contains('…'), "{}", error.len());
+        assert!(check(values(&[&long("")])).unwrap_err().to_string().len() < 1000);
+        assert_eq!(quoted("short"), "short");
     }
 
     #[test]

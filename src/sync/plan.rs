@@ -16,7 +16,7 @@ const NEVER_ADOPTED: [&str; 3] =
     ["kubernetes.io/service-account-token", "bootstrap.kubernetes.io/token", "helm.sh/release.v1"];
 
 /// What the spec says about the target beside its content.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Policy {
     /// How it comes to be, and whose it is.
     pub creation: CreationPolicy,
@@ -210,7 +210,7 @@ fn replacement<'a>(
     standing: &Standing,
 ) -> Result<Plan<'a>, TargetError> {
     let finalizers = desired.finalizers.iter().filter(|finalizer| !standing.finalizers.contains(finalizer));
-    let data = match merges(policy) {
+    let data = match merges(policy.creation) {
         true => Cow::Owned(merged(&standing.data, &standing.ours.data, &desired.data)),
         false => Cow::Borrowed(&desired.data),
     };
@@ -239,13 +239,16 @@ fn replacement<'a>(
 }
 
 /// Whether others' keys stay.
-fn merges(policy: Policy) -> bool {
-    matches!(policy.creation, CreationPolicy::Merge | CreationPolicy::CreateOrMerge)
+fn merges(creation: CreationPolicy) -> bool {
+    matches!(creation, CreationPolicy::Merge | CreationPolicy::CreateOrMerge)
 }
 
-/// Whether the Secret stands as `origin`, or another that merges into it, left it: nothing to do, whatever else changed on it.
-pub fn is_as_left(origin: Origin<'_>, creation: CreationPolicy, standing: &Standing) -> bool {
-    standing.is_intact() && (creation != CreationPolicy::Owner || is_owned(origin, standing))
+/// Whether the data of the Secret stands as `origin`, or another that merges into it, left it. `written` is the mark of
+/// the data that `origin` wrote last, where that is remembered: a backup that is put back, or an old manifest, brings its
+/// own hash along, which fits the old data.
+pub fn is_as_left(origin: Origin<'_>, creation: CreationPolicy, standing: &Standing, written: Option<u64>) -> bool {
+    let is_last = merges(creation) || written.is_none_or(|written| written == standing.data_mark());
+    standing.is_intact() && is_last && (creation != CreationPolicy::Owner || is_owned(origin, standing))
 }
 
 /// Whether the Secret is `origin`'s by reference and by label: only then may it be deleted.
@@ -275,7 +278,7 @@ fn may_write(origin: Origin<'_>, policy: Policy, standing: &Standing) -> Result<
             return Err(TargetError::OwnedByAnother { owner: owner.name.clone() });
         }
         // Keys are laid beside those of whoever controls it.
-        _ if merges(policy) && !is_protected => return Ok(()),
+        _ if merges(policy.creation) && !is_protected => return Ok(()),
         Some(owner) => {
             return Err(TargetError::Controlled { kind: owner.kind.clone(), name: owner.name.clone() });
         }

@@ -229,3 +229,21 @@ fn an_immutable_spec_makes_the_secret_immutable() {
     };
     assert!(write.immutable);
 }
+
+/// A backup that is put back brings data and hash of its time along, which fit each other.
+#[test]
+fn a_restored_backup_is_not_as_we_left_it() {
+    let (now, then) = (synced(&[("k", "new")]), synced(&[("k", "old")]));
+    let is_as_left = |creation, standing: &Standing, written| {
+        with_origin(|origin| super::is_as_left(origin, creation, standing, written))
+    };
+    let written = desired(&[("k", "new")]).data_mark();
+    assert_eq!(written, now.data_mark());
+    for creation in [CreationPolicy::Owner, CreationPolicy::Orphan] {
+        assert!(is_as_left(creation, &now, Some(written)));
+        assert!(!is_as_left(creation, &then, Some(written)));
+        assert!(is_as_left(creation, &then, None), "after a restart nothing is remembered; the next refresh finds out");
+    }
+    // Others that merge into it write a hash of all data.
+    assert!(is_as_left(CreationPolicy::Merge, &then, Some(written)));
+}

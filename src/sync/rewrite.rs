@@ -12,6 +12,9 @@ use thiserror::Error;
 /// How large a compiled regular expression may get, in bytes.
 const MAX_REGEX: usize = 1 << 20;
 
+/// How many names a message lists.
+const MAX_LISTED: usize = 10;
+
 /// Why a step failed. Names keys, never values.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum RewriteError {
@@ -123,7 +126,16 @@ fn merged(step: &RewriteMerge, values: &Values) -> Result<Values, RewriteError> 
     if conflicts.is_empty() || step.conflict_policy == MergeConflictPolicy::Ignore {
         return Ok(merged);
     }
-    Err(RewriteError::Conflict(conflicts.into_iter().collect::<Vec<_>>().join(", ")))
+    Err(RewriteError::Conflict(listed(&conflicts)))
+}
+
+/// The first few of these names, for a message.
+fn listed(names: &BTreeSet<String>) -> String {
+    let told: Vec<String> = names.iter().take(MAX_LISTED).map(|name| keys::quoted(name)).collect();
+    match names.len().saturating_sub(told.len()) {
+        0 => told.join(", "),
+        more => format!("{} and {more} more", told.join(", ")),
+    }
 }
 
 /// The merged object, each field as the JSON text it was.
@@ -213,6 +225,10 @@ mod tests {
         let step = |merge: serde_json::Value| json!([{"merge": merge}]);
         let error = run(step(json!({})), &OBJECTS).unwrap_err();
         assert_eq!(error, RewriteError::Conflict("s".to_owned()));
+        let many =
+            serde_json::to_string(&(0..99).map(|n| (format!("k{n:02}"), n)).collect::<BTreeMap<_, _>>()).unwrap();
+        let error = run(step(json!({})), &[("one", &many), ("two", &many)]).unwrap_err().to_string();
+        assert!(error.contains("k00, k01") && error.contains("k09 and 89 more"), "{error}");
         let ignoring = json!({"conflictPolicy": "Ignore"});
         assert_eq!(run(step(ignoring), &OBJECTS).unwrap(), pairs(&[("a", "1"), ("b", "[1]"), ("s", "y")]));
         let first = json!({"conflictPolicy": "Ignore", "priority": ["one"]});

@@ -3,7 +3,7 @@
 use crate::api::{CreationPolicy, names};
 use crate::sync::hash;
 use crate::sync::keys::Values;
-use crate::sync::plan::Version;
+use crate::sync::plan::{Policy, Version};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -83,10 +83,16 @@ impl Desired {
         self
     }
 
-    /// Tells it, as the Secret `name`, from another: its data stands in it by the hash in the annotations.
-    pub fn fingerprint(&self, name: &str) -> u64 {
+    /// Which data it has, by the hash in its annotations.
+    pub fn data_mark(&self) -> u64 {
+        data_mark(&self.annotations)
+    }
+
+    /// Tells it, as the Secret `name` that is written by `policy`, from another: its data stands in it by the hash in the
+    /// annotations.
+    pub fn fingerprint(&self, name: &str, policy: Policy) -> u64 {
         let mut hasher = DefaultHasher::new();
-        (name, &self.labels, &self.annotations, &self.type_).hash(&mut hasher);
+        (name, &self.labels, &self.annotations, &self.type_, &self.finalizers, policy).hash(&mut hasher);
         hasher.finish()
     }
 }
@@ -141,10 +147,21 @@ impl Standing {
         self.labels.contains_key(names::LABEL_MANAGED) && hash.is_some_and(|hash| *hash == hash_of(&self.data))
     }
 
+    /// Which data it has, by the hash in its annotations.
+    pub fn data_mark(&self) -> u64 {
+        data_mark(&self.annotations)
+    }
+
     /// Which version of it this is.
     pub fn version(&self) -> Version {
         Version { uid: self.uid.clone(), resource_version: self.resource_version.clone() }
     }
+}
+
+fn data_mark(annotations: &BTreeMap<String, String>) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    annotations.get(names::ANNOTATION_DATA_HASH).hash(&mut hasher);
+    hasher.finish()
 }
 
 /// The hash by which an edit of this data is noticed.
@@ -166,6 +183,27 @@ mod tests {
         let hashed = origin(&long).field_manager();
         assert!(hashed.starts_with("externalsecrets.external-secrets.io/sha3/"), "{hashed}");
         assert!(hashed.len() <= 128, "the API server's limit of a field manager");
+    }
+
+    /// Whatever an edit of the spec's target changes is looked at, though the data stays.
+    #[test]
+    fn an_edit_of_the_target_is_another_secret() {
+        let empty = BTreeMap::new();
+        let origin = Origin { namespace: "ns", name: "db", uid: "u", labels: &empty, annotations: &empty };
+        let desired = Desired::new(origin, BTreeMap::new());
+        let policy = |creation| Policy { creation, ..Policy::default() };
+        let held = Desired { finalizers: vec!["example.com/held".to_owned()], ..desired.clone() };
+        let typed = Desired { type_: Some("Opaque".to_owned()), ..desired.clone() };
+        let prints = [
+            desired.fingerprint("db", policy(CreationPolicy::Merge)),
+            desired.fingerprint("db", policy(CreationPolicy::Orphan)),
+            desired.fingerprint("db", Policy { immutable: true, ..policy(CreationPolicy::Orphan) }),
+            held.fingerprint("db", policy(CreationPolicy::Orphan)),
+            typed.fingerprint("db", policy(CreationPolicy::Orphan)),
+            desired.fingerprint("other", policy(CreationPolicy::Orphan)),
+        ];
+        assert_eq!(BTreeSet::from(prints).len(), prints.len());
+        assert_eq!(prints[0], desired.fingerprint("db", policy(CreationPolicy::Merge)));
     }
 
     #[test]

@@ -31,7 +31,7 @@ pub enum Severity {
 }
 
 words! {
-    /// What happened. On ExternalSecrets the first four are ESO's words, and on stores the last three.
+    /// What happened. On ExternalSecrets the first five are ESO's words, and on stores the last three.
     EventReason {
         /// ExternalSecret: its Secret was created.
         Created,
@@ -41,6 +41,10 @@ words! {
         Deleted,
         /// ExternalSecret: a sync failed.
         UpdateFailed,
+        /// ExternalSecret: something that it asks for is not in Vault, and was passed over as deletionPolicy says.
+        MissingProviderSecret,
+        /// ExternalSecret: it works again after a failure, and its Secret had not to be written.
+        SecretSynced,
         /// ExternalSecret: another operator writes its status.
         OtherOperator,
         /// Store: many Secrets would be deleted at once, and none is.
@@ -131,9 +135,24 @@ pub fn truncated(text: &str, limit: usize) -> &str {
     text.get(..end).unwrap_or_default()
 }
 
+/// `text`, cut to `limit` bytes where it is longer, and then with an ellipsis that says so.
+pub fn shortened(text: String, limit: usize) -> String {
+    match text.len() <= limit {
+        true => text,
+        false => format!("{}…", truncated(&text, limit.saturating_sub("…".len()))),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_text_that_is_cut_says_so() {
+        assert_eq!(shortened("abcdef".to_owned(), 6), "abcdef");
+        assert_eq!(shortened("abcdefg".to_owned(), 6), "abc…");
+        assert_eq!(shortened("ééééé".to_owned(), 6), "é…");
+    }
 
     #[test]
     fn a_long_text_is_cut_between_characters() {

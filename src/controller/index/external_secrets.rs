@@ -3,7 +3,7 @@
 use super::{Index, Seen, SourceKind, Wake};
 use crate::api::{ExternalSecretSpec, ExternalSecretStatus, StoreRef, TemplateFrom, TemplateRef};
 use crate::controller::key::{Id, ObjectKey, StoreKey};
-use crate::controller::memory::Memory;
+use crate::controller::memory::{Memory, foreign_conditions};
 use crate::controller::observed::Observed;
 use crate::controller::queue::Lane;
 use crate::sync::{due, spec};
@@ -30,6 +30,8 @@ pub struct Entry {
     pub interval: Option<u32>,
     /// Somebody mended what it waited for since it last ran.
     mended: bool,
+    /// Something was mended since it last began, which it did not wait for by then; it may by the time it ends.
+    mended_meanwhile: bool,
     epoch: u32,
 }
 
@@ -59,49 +61,51 @@ impl Index {
         let epoch = self.epochs.external_secrets;
         let gone = self.external_secrets.values().filter(|entry| entry.epoch != epoch);
         let gone: Vec<ObjectKey> = gone.map(|entry| entry.object.key.clone()).collect();
-        gone.iter().filter_map(|key| self.remove_external_secret(key)).collect()
+        gone.iter().flat_map(|key| self.remove_external_secret(key)).collect()
     }
 
     /// An ExternalSecret as the watch delivers it. It is woken where it is new or was edited; an echo of a status write
     /// wakes nobody.
-    pub fn apply_external_secret(&mut self, object: Observed, status: Option<&str>) -> Option<Wake> {
+    pub fn apply_external_secret(&mut self, object: Observed, status: Option<&str>) -> Vec<Wake> {
         let known = self.ids.get(&object.key).copied();
+        let status: ExternalSecretStatus =
+            status.and_then(|status| serde_json::from_str(status).ok()).unwrap_or_default();
         if let Some(id) = known
             && let Some(entry) = self.external_secrets.get_mut(&id)
             && entry.object.uid == object.uid
         {
             entry.epoch = self.epochs.external_secrets;
             entry.foreign_status = object.foreign_status;
+            entry.memory.foreign_conditions = foreign_conditions(&status);
             let same = entry.object.version == object.version
                 && entry.object.deleting == object.deleting
                 && entry.object.has_eso_finalizer == object.has_eso_finalizer;
             if same {
-                return None;
+                return Vec::new();
             }
-            self.unlink(id);
-            self.link(id, Arc::new(object), None);
-            return Some(Wake::ExternalSecret(id, Lane::Urgent));
+            let old = self.link(id, Arc::new(object), None);
+            let mut wakes = old.map(|old| self.unlink(id, &old)).unwrap_or_default();
+            wakes.push(Wake::ExternalSecret(id, Lane::Urgent));
+            return wakes;
         }
         // Another object of the same name takes its place.
-        if known.is_some() {
-            self.remove_external_secret(&object.key);
-        }
+        let mut wakes = self.remove_external_secret(&object.key);
         let id = Id(self.next);
         self.next += 1;
         self.ids.insert(object.key.clone(), id);
-        let status: ExternalSecretStatus =
-            status.and_then(|status| serde_json::from_str(status).ok()).unwrap_or_default();
         let memory = Memory::from_status(&object, &status, Instant::now(), k8s_openapi::jiff::Timestamp::now());
         self.link(id, Arc::new(object), Some(memory));
-        Some(Wake::ExternalSecret(id, Lane::Urgent))
+        wakes.push(Wake::ExternalSecret(id, Lane::Urgent));
+        wakes
     }
 
     /// An ExternalSecret is gone.
-    pub fn remove_external_secret(&mut self, key: &ObjectKey) -> Option<Wake> {
-        let id = self.ids.remove(key)?;
-        self.unlink(id);
-        self.external_secrets.remove(&id);
-        Some(Wake::Forget(id))
+    pub fn remove_external_secret(&mut self, key: &ObjectKey) -> Vec<Wake> {
+        let Some(id) = self.ids.remove(key) else { return Vec::new() };
+        let gone = self.external_secrets.remove(&id);
+        let mut wakes = gone.map(|gone| self.unlink(id, &gone)).unwrap_or_default();
+        wakes.push(Wake::Forget(id));
+        wakes
     }
 
     /// What a reconcile of `id` starts from. Whatever mended it counts as heeded from here on.
@@ -109,6 +113,7 @@ impl Index {
         let target = self.target_of(id)?;
         let seen = self.seen(&target);
         let entry = self.external_secrets.get_mut(&id)?;
+        entry.mended_meanwhile = false;
         Some(Job {
             object: entry.object.clone(),
             memory: entry.memory.clone(),
@@ -118,12 +123,17 @@ impl Index {
         })
     }
 
-    /// Keeps what a reconcile of `id` learned.
-    pub fn finish(&mut self, id: Id, memory: Memory) {
-        if let Some(entry) = self.external_secrets.get_mut(&id) {
-            entry.memory = memory;
-            entry.share();
-        }
+    /// Keeps what a reconcile of `id` learned. True where it failed, and what it failed for may have been mended before
+    /// anybody could know that it waits for it: then it is to be run again.
+    pub fn finish(&mut self, id: Id, mut memory: Memory) -> bool {
+        let Some(entry) = self.external_secrets.get_mut(&id) else { return false };
+        // The watch alone knows of those.
+        memory.foreign_conditions = std::mem::take(&mut entry.memory.foreign_conditions);
+        entry.memory = memory;
+        entry.share();
+        let is_mended = entry.memory.last.failures > 0 && std::mem::take(&mut entry.mended_meanwhile);
+        entry.mended |= is_mended;
+        is_mended
     }
 
     /// Those that depend on `store` and wait for it to be mended: each is marked so, and to be run urgently, or spread out
@@ -160,14 +170,16 @@ impl Index {
         self.external_secrets.values().map(Box::as_ref)
     }
 
-    /// When each ExternalSecret is due, once the first lists are complete. What is due at once and was synced before is
-    /// told apart, so that it can be spread.
+    /// When each ExternalSecret is due, once the first lists are complete. What is due at once by the clock alone, synced as
+    /// it is and its target as it was left, is told apart, so that it can be spread.
     pub fn first_dues(&self, now: Instant) -> Vec<(Id, due::Schedule, due::Due, bool)> {
         let entries = self.external_secrets.iter();
         entries
             .map(|(id, entry)| {
-                let (schedule, due) = entry.due(self.is_drifted(entry), now);
-                (*id, schedule, due, entry.memory.reported.refresh_time.is_some())
+                let drifted = self.is_drifted(entry);
+                let (schedule, due) = entry.due(drifted, now);
+                let was_synced = entry.memory.reported.refresh_time.is_some();
+                (*id, schedule, due, was_synced && !drifted && entry.memory.is_unchanged(&entry.object))
             })
             .collect()
     }
@@ -181,17 +193,15 @@ impl Index {
 
     /// Marks an object that waits for something to be mended, and tells whether it does.
     pub(super) fn mend(&mut self, id: Id) -> bool {
-        match self.external_secrets.get_mut(&id).filter(|entry| entry.memory.last.failures > 0) {
-            Some(entry) => {
-                entry.mended = true;
-                true
-            }
-            None => false,
-        }
+        let Some(entry) = self.external_secrets.get_mut(&id) else { return false };
+        let waits = entry.memory.last.failures > 0;
+        entry.mended |= waits;
+        entry.mended_meanwhile = true;
+        waits
     }
 
     /// Has an object looked at in Vault when it is woken next, well or not.
-    pub(super) fn wake_again(&mut self, id: Id) {
+    pub fn wake_again(&mut self, id: Id) {
         if let Some(entry) = self.external_secrets.get_mut(&id) {
             entry.mended = true;
         }
@@ -215,6 +225,11 @@ impl Index {
         ids.into_iter().map(|id| Wake::ExternalSecret(id, Lane::Urgent)).collect()
     }
 
+    /// The name of an object.
+    pub fn key_of(&self, id: Id) -> Option<&ObjectKey> {
+        self.external_secrets.get(&id).map(|entry| &entry.object.key)
+    }
+
     fn is_drifted(&self, entry: &Entry) -> bool {
         let target = ObjectKey::new(entry.object.key.namespace.clone(), entry.target.clone());
         self.seen(&target).differs_from(entry.memory.target.as_ref())
@@ -225,8 +240,9 @@ impl Index {
         Some(ObjectKey::new(entry.object.key.namespace.clone(), entry.target.clone()))
     }
 
-    /// Enters an object with what it depends on.
-    fn link(&mut self, id: Id, object: Arc<Observed>, memory: Option<Memory>) {
+    /// Enters an object with what it depends on, and answers what stood there before, still to be unlinked: what it depends
+    /// on now as before stays known meanwhile, and with it how its target was last seen.
+    fn link(&mut self, id: Id, object: Arc<Observed>, memory: Option<Memory>) -> Option<Box<Entry>> {
         // A spec that can't be read depends on nothing; its reconcile tells so.
         let parsed = serde_json::from_str::<ExternalSecretSpec>(object.spec.get()).ok();
         let namespace = &object.key.namespace;
@@ -246,28 +262,39 @@ impl Index {
             self.watch_template(*kind, object.clone(), id);
         }
         self.watch_target(ObjectKey::new(namespace.clone(), target.clone()), id);
-        let memory = memory.or_else(|| self.external_secrets.remove(&id).map(|entry| entry.memory));
+        let mut old = self.external_secrets.remove(&id);
+        let memory = memory.or_else(|| old.as_mut().map(|old| std::mem::take(&mut old.memory))).unwrap_or_default();
         let epoch = self.epochs.external_secrets;
-        let memory = memory.unwrap_or_default();
         let foreign_status = object.foreign_status;
         let interval = parsed.as_ref().and_then(interval);
-        let mended = false;
-        let mut entry = Entry { object, memory, stores, target, templates, foreign_status, interval, mended, epoch };
+        let (mended, mended_meanwhile) = (false, false);
+        let mut entry = Entry {
+            object,
+            memory,
+            stores,
+            target,
+            templates,
+            foreign_status,
+            interval,
+            mended,
+            mended_meanwhile,
+            epoch,
+        };
         entry.share();
         self.external_secrets.insert(id, Box::new(entry));
+        old
     }
 
-    /// Takes back what [`Self::link`] entered beside the object itself.
-    fn unlink(&mut self, id: Id) {
-        let Some(target) = self.target_of(id) else { return };
-        self.unwatch_target(&target, id);
-        let Some(entry) = self.external_secrets.get_mut(&id) else { return };
-        let templates = std::mem::take(&mut entry.templates);
-        for (kind, object) in &templates {
-            self.unwatch_template(*kind, object, id);
-        }
-        let Some(entry) = self.external_secrets.get(&id) else { return };
-        for store in &entry.stores {
+    /// Takes back what [`Self::link`] entered for an object as it was, but for what is entered for it as it is now. Answers
+    /// who may go on because of that.
+    fn unlink(&mut self, id: Id, old: &Entry) -> Vec<Wake> {
+        let now = self.external_secrets.get(&id);
+        let has_target = now.is_some_and(|now| now.target == old.target);
+        let is_left = |store: &&StoreKey| now.is_none_or(|now| !now.stores.contains(store));
+        let stores: Vec<&StoreKey> = old.stores.iter().filter(is_left).collect();
+        let is_left = |source: &&(SourceKind, ObjectKey)| now.is_none_or(|now| !now.templates.contains(source));
+        let templates: Vec<_> = old.templates.iter().filter(is_left).collect();
+        for store in stores {
             if let Some(ids) = self.dependents.get_mut(store) {
                 ids.remove(&id);
                 if ids.is_empty() {
@@ -275,6 +302,10 @@ impl Index {
                 }
             }
         }
+        if !has_target {
+            self.unwatch_target(&ObjectKey::new(old.object.key.namespace.clone(), old.target.clone()), id);
+        }
+        templates.into_iter().flat_map(|(kind, object)| self.unwatch_template(*kind, object, id)).collect()
     }
 }
 
@@ -289,7 +320,7 @@ fn interval(spec: &ExternalSecretSpec) -> Option<u32> {
 }
 
 /// The ConfigMaps and Secrets that a spec takes templates from.
-fn template_sources(spec: &ExternalSecretSpec, namespace: &Arc<str>) -> Vec<(SourceKind, ObjectKey)> {
+pub fn template_sources(spec: &ExternalSecretSpec, namespace: &Arc<str>) -> Vec<(SourceKind, ObjectKey)> {
     let template = spec.target.template.as_ref();
     let key = |source: &TemplateRef| ObjectKey::new(namespace.clone(), source.name.as_str());
     let of = |from: &TemplateFrom| match (&from.config_map, &from.secret) {

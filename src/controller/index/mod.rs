@@ -11,7 +11,7 @@ mod namespaces;
 mod sources;
 mod stores;
 
-pub use external_secrets::{Entry, Job};
+pub use external_secrets::{Entry, Job, template_sources};
 pub use sources::{Seen, SourceKind};
 pub use stores::{Checked, StoreEntry};
 
@@ -35,6 +35,8 @@ pub enum Wake {
     Store(StoreKey),
     /// A store whose sessions are of no more use: it or a credential of it changed, or it is gone.
     Reopen(StoreKey),
+    /// Those who wait for a place in this group: some of them may belong to another now.
+    Regroup(u64),
 }
 
 /// Everything the watches have seen. Held behind one lock, for moments.

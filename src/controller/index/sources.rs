@@ -133,14 +133,31 @@ impl Index {
         self.secrets.watched.get(secret).map_or(Seen::Unknown, |watched| watched.seen.clone())
     }
 
-    /// Changes of Secrets and ConfigMaps no longer wake `store`.
-    pub fn unwatch_sources(&mut self, store: &StoreKey) {
-        for table in [&mut self.secrets, &mut self.config_maps, &mut self.service_accounts] {
-            table.watched.retain(|_, watched| {
+    /// Changes of Secrets and ConfigMaps no longer wake `store`. Answers the Secrets that are targets and that nobody reads
+    /// any more, for now.
+    pub(super) fn unwatch_sources(&mut self, store: &StoreKey) -> Vec<ObjectKey> {
+        let mut freed = Vec::new();
+        for (is_secrets, table) in
+            [(true, &mut self.secrets), (false, &mut self.config_maps), (false, &mut self.service_accounts)]
+        {
+            table.watched.retain(|key, watched| {
+                let was_read = watched.read.is_some();
                 watched.unread(|readers| _ = readers.stores.remove(store));
+                if is_secrets && was_read && watched.read.is_none() && !watched.targets.is_empty() {
+                    freed.push(key.clone());
+                }
                 !watched.is_unwatched()
             });
         }
+        freed
+    }
+
+    /// A Secret that others read is never written over. Those whose target this one is may go on, if nobody reads it now.
+    pub(super) fn mend_targets(&mut self, secret: &ObjectKey) -> Vec<Wake> {
+        let free = self.secrets.watched.get(secret).filter(|watched| watched.read.is_none());
+        let targets = free.map(|watched| watched.targets.clone()).unwrap_or_default();
+        let waiting: Vec<Id> = targets.into_iter().filter(|id| self.mend(*id)).collect();
+        waiting.into_iter().map(|id| Wake::ExternalSecret(id, Lane::Urgent)).collect()
     }
 
     /// Changes of what stands in these namespaces no longer wake `store`.
@@ -167,13 +184,17 @@ impl Index {
         self.table(kind).entry(object).readers().templates.insert(id);
     }
 
-    pub(super) fn unwatch_template(&mut self, kind: SourceKind, object: &ObjectKey, id: Id) {
+    pub(super) fn unwatch_template(&mut self, kind: SourceKind, object: &ObjectKey, id: Id) -> Vec<Wake> {
         let table = self.table(kind);
         if let Some(watched) = table.watched.get_mut(object) {
             watched.unread(|readers| _ = readers.templates.remove(&id));
             if watched.is_unwatched() {
                 table.watched.remove(object);
             }
+        }
+        match kind {
+            SourceKind::Secret => self.mend_targets(object),
+            SourceKind::ConfigMap | SourceKind::ServiceAccount => Vec::new(),
         }
     }
 

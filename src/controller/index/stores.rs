@@ -2,7 +2,7 @@
 
 use super::{Index, Wake};
 use crate::api::{DecodeError, SecretStoreSpec, SecretStoreStatus, StoreKind, from_slice};
-use crate::controller::key::{Id, StoreKey};
+use crate::controller::key::{Id, ObjectKey, StoreKey};
 use crate::controller::memory::hash_of;
 use crate::vault::SecretIdLife;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -19,7 +19,7 @@ pub struct StoreEntry {
     pub spec: Arc<Result<SecretStoreSpec, DecodeError>>,
     /// What its status says.
     pub status: Arc<SecretStoreStatus>,
-    /// Its finalizers.
+    /// It carries ESO's finalizer, which would keep it from going away.
     pub has_eso_finalizer: bool,
     /// It is going away.
     pub deleting: bool,
@@ -38,6 +38,8 @@ pub struct StoreEntry {
     pub unwritten: u32,
     /// It, or something that it refers to, changed since the last validation began.
     pub is_reopened: bool,
+    /// Targets that it read something from before its spec changed, and may still.
+    freed: Vec<ObjectKey>,
     epoch: u32,
 }
 
@@ -87,12 +89,13 @@ impl StoreEntry {
             unwritten: 0,
             is_down: false,
             is_reopened: false,
+            freed: Vec::new(),
             epoch: 0,
         }
     }
 
     /// The server that it names, as a group of the queue.
-    fn group(&self) -> u64 {
+    pub(super) fn group(&self) -> u64 {
         let vault = self.spec.as_ref().as_ref().ok().and_then(|spec| spec.provider.vault());
         vault.map_or(0, |vault| hash_of(&vault.server))
     }
@@ -115,7 +118,8 @@ impl Index {
     /// A store as the watch delivers it. Only a changed spec matters to anybody; its metadata and status wake nobody.
     pub fn apply_store(&mut self, key: StoreKey, mut store: StoreEntry) -> Vec<Wake> {
         store.epoch = *self.store_epoch(key.kind());
-        let known = self.stores.get(&key).map(|known| {
+        let known = self.stores.get_mut(&key).map(|known| {
+            store.freed = std::mem::take(&mut known.freed);
             (store.failures, store.is_down, store.is_reopened) = (known.failures, known.is_down, known.is_reopened);
             store.secret_id = known.secret_id.clone();
             (store.told, store.unwritten) = (known.told, known.unwritten);
@@ -123,17 +127,21 @@ impl Index {
             known.is_same_spec(&store)
         });
         let is_held = store.deleting && store.has_eso_finalizer;
+        let left = self.group_of_store(&key);
+        let mut wakes: Vec<Wake> = (left != store.group()).then_some(Wake::Regroup(left)).into_iter().collect();
+        if known == Some(false) {
+            store.freed.extend(self.unwatch_sources(&key));
+        }
         self.stores.insert(key.clone(), store);
         match known {
-            Some(true) if !is_held => Vec::new(),
-            Some(true) | None => vec![Wake::Store(key)],
+            Some(true) if !is_held => {}
+            Some(true) | None => wakes.push(Wake::Store(key)),
             Some(false) => {
-                self.unwatch_sources(&key);
-                let mut wakes = self.refresh_dependents(&key);
+                wakes.extend(self.refresh_dependents(&key));
                 wakes.push(Wake::Reopen(key));
-                wakes
             }
         }
+        wakes
     }
 
     /// What a validation starts from. Whatever changed counts as heeded from here on.
@@ -167,9 +175,29 @@ impl Index {
 
     /// A store is gone.
     pub fn remove_store(&mut self, key: &StoreKey) -> Vec<Wake> {
-        self.stores.remove(key);
-        self.unwatch_sources(key);
-        vec![Wake::Reopen(key.clone())]
+        let left = self.group_of_store(key);
+        let mut freed = self.stores.remove(key).map(|store| store.freed).unwrap_or_default();
+        freed.extend(self.unwatch_sources(key));
+        let mut wakes = vec![Wake::Regroup(left), Wake::Reopen(key.clone())];
+        wakes.extend(freed.iter().flat_map(|secret| self.mend_targets(secret)));
+        wakes
+    }
+
+    /// What an opening of the store as it was has entered is taken back. The store as it is now mends who waited for that, by
+    /// [`Index::mend_freed`].
+    pub fn forget_sources(&mut self, key: &StoreKey) {
+        let freed = self.unwatch_sources(key);
+        if let Some(store) = self.stores.get_mut(key) {
+            store.freed.extend(freed);
+        }
+    }
+
+    /// Those that could not write a Secret because the store read it, and may now: to be called once everything that the
+    /// store reads in this generation is watched.
+    pub fn mend_freed(&mut self, key: &StoreKey, generation: i64) -> Vec<Wake> {
+        let store = self.stores.get_mut(key).filter(|store| store.generation == generation);
+        let freed = store.map(|store| std::mem::take(&mut store.freed)).unwrap_or_default();
+        freed.iter().flat_map(|secret| self.mend_targets(secret)).collect()
     }
 
     /// A store, if there is one of that name.
