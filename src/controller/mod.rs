@@ -37,5 +37,6 @@ mod templates;
 pub mod uid;
 mod wake;
 mod watch;
+mod workers;
 
 pub use run::Controller;

@@ -7,6 +7,7 @@ use crate::controller::key::{Id, StoreKey};
 use crate::controller::queue::Queue;
 use crate::controller::settings::Settings;
 use crate::controller::stores::Stores;
+use crate::controller::workers::Workers;
 use crate::sync::brake::Brake;
 use crate::telemetry::events::Recorder;
 use crate::telemetry::metrics::Metrics;
@@ -14,7 +15,6 @@ use jiff::Timestamp;
 use kube::Client;
 use parking_lot::Mutex;
 use std::sync::Arc;
-use tokio::sync::Semaphore;
 
 /// The index behind its lock, which is held for moments and never across an await.
 pub type SharedIndex = Arc<Mutex<Index>>;
@@ -41,8 +41,8 @@ pub struct Shared {
     pub stores: Stores,
     /// Holds deletions back where many come together.
     pub brake: Mutex<Brake<StoreKey, Id>>,
-    /// Places for templates that are rendered.
-    pub renders: Semaphore,
+    /// Threads for what computes: templates, and secrets that are large.
+    pub workers: Workers,
     /// Publishes events.
     pub recorder: Recorder,
     /// Counts.

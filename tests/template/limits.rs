@@ -153,6 +153,14 @@ fn the_widest_numbers_are_printed() {
     }
 }
 
+/// Many regular expressions are compiled at the cost of who renders them, not while the template is parsed.
+#[test]
+fn parsing_compiles_few_regular_expressions() {
+    let one = |n: u32| format!(r#"{{{{ regexMatch "(\\pL{{20}}|{n})" .name }}}}"#);
+    let text: String = (0..2000).map(one).collect();
+    assert!(matches!(limit(&text), Exceeded::Steps(_)));
+}
+
 /// Where the limits let it through, the result is right.
 #[test]
 fn a_large_secret_fits() {
