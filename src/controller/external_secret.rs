@@ -152,7 +152,8 @@ async fn sync(
     spec::check(spec)?;
     // Held to the end, as what it allows is.
     let allowance = Allowance::new(&shared.large);
-    let collected = gather(&shared.stores, &job.object.key.namespace, spec, urgency, &allowance).await?;
+    let namespace = &job.object.key.namespace;
+    let collected = gather(&shared.stores, &shared.workers, namespace, spec, urgency, &allowance).await?;
     let (read, gone) = (Instant::now(), collected.gone.clone());
     let follows = spec.target.deletion_policy == DeletionPolicy::Delete;
     match follows && collected.is_all_gone() {

@@ -21,13 +21,16 @@ pub struct Wanted<'a> {
     pub tags: Option<&'a BTreeMap<String, String>>,
 }
 
+/// The names in a folder, once somebody has looked.
+type Names = Arc<OnceCell<Vec<String>>>;
+
 /// What is known of folders in one sync: each is walked once, however many look for something in it.
 #[derive(Default)]
-pub struct Walks(Mutex<HashMap<(SessionId, Folder), Arc<OnceCell<Vec<String>>>>>);
+pub struct Walks(Mutex<HashMap<(SessionId, Folder), Names>>);
 
 impl Walks {
     /// The folder's place, to be filled by whoever comes first.
-    fn of(&self, session: &Session, folder: &Folder) -> Arc<OnceCell<Vec<String>>> {
+    fn of(&self, session: &Session, folder: &Folder) -> Names {
         self.0.lock().entry((session.id(), folder.clone())).or_default().clone()
     }
 }

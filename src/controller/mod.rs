@@ -40,5 +40,6 @@ pub mod uid;
 mod untold;
 mod wake;
 mod watch;
+mod workers;
 
 pub use run::Controller;

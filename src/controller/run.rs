@@ -9,6 +9,7 @@ use crate::controller::queue::{Lane, Limits, Queue};
 use crate::controller::settings::Settings;
 use crate::controller::shared::{Shared, SharedIndex};
 use crate::controller::stores::Stores;
+use crate::controller::workers::Workers;
 use crate::controller::{external_secret, secret_store, wake, watch};
 use crate::sync::brake::Brake;
 use crate::sync::due::{self, Due};
@@ -32,8 +33,6 @@ use tokio_util::task::TaskTracker;
 
 /// Places of a Vault server that only urgent work may take: a quarter.
 const RESERVED: usize = 4;
-/// Templates that are rendered at the same time; the threads that are left look up host names.
-const RENDERS: usize = 2;
 /// Stores of one server that are validated at the same time.
 const STORES_AT_ONCE: usize = 16;
 /// Syncs that are under way at a stop may end within this long.
@@ -65,7 +64,7 @@ impl Controller {
             recorder: Recorder::new(client.clone(), settings.instance.clone()),
             queue: Queue::new(limits),
             brake: Mutex::new(Brake::new(settings.deletion_brake)),
-            renders: Semaphore::new(RENDERS),
+            workers: Workers::default(),
             large: Arc::new(Semaphore::new(LARGE_AT_ONCE)),
             store_queue: Queue::new(Limits { running: STORES_AT_ONCE, reserved: 0 }),
             secrets,

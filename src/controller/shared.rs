@@ -8,6 +8,7 @@ use crate::controller::memory::Memory;
 use crate::controller::queue::{Lane, Queue};
 use crate::controller::settings::Settings;
 use crate::controller::stores::Stores;
+use crate::controller::workers::Workers;
 use crate::sync::brake::Brake;
 use crate::telemetry::events::Recorder;
 use crate::telemetry::metrics::Metrics;
@@ -42,8 +43,8 @@ pub struct Shared {
     pub stores: Stores,
     /// Holds deletions back where many come together.
     pub brake: Mutex<Brake<StoreKey, Id>>,
-    /// Places for templates that are rendered.
-    pub renders: Semaphore,
+    /// Threads for what computes: templates, and secrets that are large.
+    pub workers: Workers,
     /// Places for syncs that read much.
     pub large: Arc<Semaphore>,
     /// Publishes events.

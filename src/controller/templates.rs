@@ -10,10 +10,10 @@ use crate::controller::shared::Shared;
 use crate::sync::keys::Values;
 use crate::sync::secret::Desired;
 use crate::sync::template::{self, Parsed, RenderError, Texts, pieces};
+use crate::template::{Limits, Meter};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
 use std::sync::Arc;
-use tokio::task::JoinError;
 
 /// The parsed templates of `spec`; `known` are those of the last sync, which serve on where no text changed.
 pub async fn templates(
@@ -33,7 +33,12 @@ pub async fn templates(
     let pieces = pieces(spec, &texts)?;
     match known.filter(|known| known.fits(&pieces)) {
         Some(known) => Ok(known.clone()),
-        None => Ok(Arc::new(Parsed::new(&pieces)?)),
+        None if !template::is_heavy(&pieces) => Ok(Arc::new(Parsed::new(&pieces)?)),
+        None => {
+            let spec = spec.clone();
+            let parse = move |_| Ok(Arc::new(Parsed::new(&self::pieces(&spec, &texts)?)?));
+            shared.workers.run(parse).await
+        }
     }
 }
 
@@ -44,15 +49,12 @@ pub async fn render(
     parsed: &Arc<Parsed>,
     values: Values,
 ) -> Result<Desired, RenderError> {
-    let _place = shared.renders.acquire().await;
     let (spec, parsed) = (spec.clone(), parsed.clone());
-    let rendered = tokio::task::spawn_blocking(move || template::render(&spec, &parsed, values)).await;
-    match rendered.map_err(JoinError::try_into_panic) {
-        Ok(rendered) => rendered,
-        Err(Ok(panic)) => std::panic::resume_unwind(panic),
-        // The process ends.
-        Err(Err(_)) => std::future::pending().await,
-    }
+    let render = move |given_up| {
+        let mut meter = Meter::until(&Limits::default(), given_up);
+        template::render(&spec, &parsed, values, &mut meter)
+    };
+    shared.workers.run(render).await
 }
 
 async fn config_map(shared: &Shared, namespace: &Arc<str>, source: &TemplateRef) -> Result<Texts, SyncError> {

@@ -3,8 +3,15 @@
 use crate::api::{DecodingStrategy, NullBytePolicy};
 use crate::sync::select::SecretValue;
 use base64::Engine;
-use base64::engine::general_purpose::{GeneralPurpose, STANDARD, URL_SAFE};
+use base64::alphabet;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use thiserror::Error;
+use zeroize::Zeroizing;
+
+/// As Go decodes: bits of the last character that stand for nothing may be anything.
+const CONFIG: GeneralPurposeConfig = GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true);
+const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, CONFIG);
+const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, CONFIG);
 
 /// Why a value can't be written as it is. Holds none of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -43,8 +50,9 @@ fn from_base64(engine: &GeneralPurpose, text: &[u8]) -> Option<SecretValue> {
     if !text.iter().any(|byte| matches!(byte, b'\r' | b'\n')) {
         return engine.decode(text).ok().map(SecretValue::new);
     }
-    let text: Vec<u8> = text.iter().copied().filter(|byte| !matches!(byte, b'\r' | b'\n')).collect();
-    engine.decode(text).ok().map(SecretValue::new)
+    let mut plain = Zeroizing::new(Vec::with_capacity(text.len()));
+    plain.extend(text.iter().filter(|byte| !matches!(byte, b'\r' | b'\n')));
+    engine.decode(&*plain).ok().map(SecretValue::new)
 }
 
 #[cfg(test)]
@@ -63,6 +71,11 @@ mod tests {
             (Base64, "Zm9v", "foo"),
             (Base64, "Zm9v\nYmFy\n", "foobar"),
             (Base64, "", ""),
+            (Base64, "YWJ=", "ab"),
+            (Base64, "YX==", "a"),
+            (Base64, "YWI\n=\r\n", "ab"),
+            (Base64URL, "YWJ=", "ab"),
+            (Auto, "YWJ=", "ab"),
             (Base64URL, "Zm9v", "foo"),
             (Auto, "Zm9v", "foo"),
             (Auto, "foo!", "foo!"),
@@ -81,6 +94,9 @@ mod tests {
         assert!(decoded(Base64, "-_-_").is_err());
         assert!(decoded(Base64URL, "+/+/").is_err());
         assert!(decoded(Base64, "Zm9").is_err(), "without its padding");
+        for text in ["YWI=\n=", "Zm9v====", "Zm 9v", "Zm9v\t"] {
+            assert!(decoded(Base64, text).is_err() && decoded(Base64URL, text).is_err(), "{text:?}");
+        }
     }
 
     #[test]

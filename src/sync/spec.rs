@@ -133,7 +133,7 @@ pub fn check(spec: &ExternalSecretSpec) -> Result<(), SpecError> {
         return Err(SpecError::RefusedType { type_: type_.to_owned() });
     }
     if let Some(windows) = &spec.sync_windows {
-        windows::gate(windows, jiff::Timestamp::UNIX_EPOCH)?;
+        windows::check(windows)?;
     }
     Ok(())
 }

@@ -5,10 +5,15 @@ use crate::sync::decode::{self, DecodeError};
 use crate::sync::keys::{self, KeyError, Values};
 use crate::sync::secret::Desired;
 use crate::sync::select::SecretValue;
-use crate::template::{Data, Limits, Template, TemplateError};
+use crate::template::{Data, Limits, Meter, PATTERNS, Template, TemplateError};
+use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use std::collections::BTreeMap;
+use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use thiserror::Error;
+
+/// Texts of templates that are longer together, in bytes, are not parsed while others wait.
+const LARGE: usize = 64 << 10;
 
 /// Why templates made no Secret. Names what stands in the templates, never a value.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -158,8 +163,9 @@ pub struct Parsed {
 impl Parsed {
     /// Parses each piece.
     pub fn new(pieces: &[Piece<'_>]) -> Result<Self, RenderError> {
+        let mut patterns = PATTERNS;
         let parse = |piece: &Piece<'_>| {
-            let template = Template::parse(&piece.name, piece.text)?;
+            let template = Template::parse_with(&piece.name, piece.text, &mut patterns)?;
             Ok((template, piece.target, piece.makes.clone(), piece.decoding))
         };
         let templates = pieces.iter().map(parse).collect::<Result<_, TemplateError>>()?;
@@ -172,6 +178,12 @@ impl Parsed {
     }
 }
 
+/// Whether parsing these may take so long that nothing else should wait for it.
+pub fn is_heavy(pieces: &[Piece<'_>]) -> bool {
+    pieces.iter().map(|piece| piece.text.len()).sum::<usize>() > LARGE
+        || pieces.iter().any(|piece| piece.text.contains("egex"))
+}
+
 fn fingerprint(pieces: &[Piece<'_>]) -> u64 {
     let mut hasher = DefaultHasher::new();
     for piece in pieces {
@@ -180,13 +192,14 @@ fn fingerprint(pieces: &[Piece<'_>]) -> u64 {
     hasher.finish()
 }
 
-/// The Secret that the templates make of `values`. With a template, labels and annotations are the template's alone.
-pub fn render(spec: &Spec, parsed: &Parsed, values: Values) -> Result<Desired, RenderError> {
+/// The Secret that the templates make of `values`. With a template, labels and annotations are the template's alone. What
+/// all of them take together is counted on `meter`.
+pub fn render(spec: &Spec, parsed: &Parsed, values: Values, meter: &mut Meter) -> Result<Desired, RenderError> {
     let makes_nothing = spec.data.is_empty() && spec.template_from.is_empty();
     let mut made = Made::default();
     let data: Data<'_> = values.iter().map(|(key, value)| (key.as_str(), &**value)).collect();
     for (template, target, makes, decoding) in &parsed.templates {
-        let rendered = template.render(&data, &Limits::default())?;
+        let rendered = template.render_on(&data, meter)?;
         made.take(template.name(), *target, makes, *decoding, rendered)?;
     }
     drop(data);
@@ -294,13 +307,40 @@ fn map(name: &str, rendered: &[u8]) -> Result<Vec<(String, Vec<u8>)>, RenderErro
     if text.trim().is_empty() {
         return Ok(Vec::new());
     }
-    let entries: BTreeMap<String, String> = serde_saphyr::from_str(text).map_err(|_| refused())?;
-    Ok(entries.into_iter().map(|(key, value)| (key, value.into_bytes())).collect())
+    serde_saphyr::from_str(text).map(|Entries(entries)| entries).map_err(|_| refused())
+}
+
+/// Keys and values, of no more bytes than templates may make: in YAML, a value can be repeated by its name alone.
+struct Entries(Vec<(String, Vec<u8>)>);
+
+impl<'de> Deserialize<'de> for Entries {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Entries(Vec::new()))
+    }
+}
+
+impl<'de> Visitor<'de> for Entries {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a map of strings")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<Self, A::Error> {
+        let mut left = Limits::default().output_bytes;
+        while let Some((key, value)) = map.next_entry::<String, String>()? {
+            let taken = left.checked_sub(key.len() + value.len());
+            left = taken.ok_or_else(|| A::Error::custom("it is too large"))?;
+            self.0.push((key, value.into_bytes()));
+        }
+        Ok(self)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::template::Exceeded;
     use serde_json::json;
 
     fn made(spec: serde_json::Value, texts: &[Texts]) -> Result<Desired, RenderError> {
@@ -308,7 +348,7 @@ mod tests {
         let values = [("user", "admin"), ("password", "s3cret")];
         let values = values.map(|(key, text)| (key.to_owned(), SecretValue::new(text.as_bytes().to_vec())));
         let parsed = Parsed::new(&pieces(&spec, texts)?)?;
-        render(&spec, &parsed, Values::from(values))
+        render(&spec, &parsed, Values::from(values), &mut Meter::new(&Limits::default()))
     }
 
     fn data(desired: &Desired) -> Vec<(&str, &str)> {
@@ -375,6 +415,47 @@ mod tests {
         ]});
         let desired = made(spec, &[]).unwrap();
         assert_eq!((desired.labels.len(), desired.annotations.len()), (2, 1));
+    }
+
+    /// A thousand templates may not take a thousand times what one may.
+    #[test]
+    fn all_templates_of_an_object_share_its_bounds() {
+        let many = |text: &str| {
+            let entries: BTreeMap<String, &str> = (0..1000).map(|n| (format!("k{n}"), text)).collect();
+            match made(json!({"data": entries}), &[]) {
+                Err(RenderError::Template(TemplateError::Limit { limit, .. })) => limit,
+                other => panic!("{:?}", other.map(|desired| desired.data.len())),
+            }
+        };
+        assert!(matches!(many(r#"{{ derivePassword 1 "long" "p" "u" "s" }}"#), Exceeded::Steps(_)));
+        assert!(matches!(many(r#"{{ repeat 100000 "x" | len }}"#), Exceeded::Memory(_)));
+        assert!(matches!(many(r#"{{ repeat 10000 "x" }}"#), Exceeded::Output(_)));
+    }
+
+    /// A value that is given a name and repeated by it is small as text, and large as a Secret.
+    #[test]
+    fn a_yaml_bomb_does_not_go_off() {
+        let bomb = r#"a: &a {{ repeat 1000000 "x" }}{{ range until 300 }}
+k{{ . }}: *a{{ end }}"#;
+        let error = made(json!({"templateFrom": [{"literal": bomb}]}), &[]).unwrap_err();
+        assert!(matches!(error, RenderError::NotAMap { .. }), "{error}");
+        let nested = r#"{{ repeat 100000 "[" }}"#;
+        let error = made(json!({"templateFrom": [{"literal": nested}]}), &[]).unwrap_err();
+        assert!(matches!(error, RenderError::NotAMap { .. }), "{error}");
+        let few = "a: &a x\nb: *a\n";
+        assert_eq!(data(&made(json!({"templateFrom": [{"literal": few}]}), &[]).unwrap()), [("a", "x"), ("b", "x")]);
+    }
+
+    #[test]
+    fn what_nobody_waits_for_ends() {
+        let given_up = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(true));
+        let spec: Spec = serde_json::from_value(json!({"data": {"a": "x"}})).unwrap();
+        let parsed = Parsed::new(&pieces(&spec, &[]).unwrap()).unwrap();
+        let error = render(&spec, &parsed, Values::new(), &mut Meter::until(&Limits::default(), given_up)).unwrap_err();
+        assert!(
+            matches!(error, RenderError::Template(TemplateError::Limit { limit: Exceeded::GivenUp, .. })),
+            "{error}"
+        );
     }
 
     #[test]

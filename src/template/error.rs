@@ -83,20 +83,25 @@ impl TemplateError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Exceeded {
     /// [`super::Limits::steps`].
-    #[error("the template takes too much work: it was stopped after {0} steps; use fewer or smaller loops")]
+    #[error(
+        "the template takes too much work: it was stopped after {0} steps, which all templates of an object share; use fewer or smaller loops, and fewer passwords and keys"
+    )]
     Steps(u64),
     /// [`super::Limits::depth`].
     #[error("templates or expressions are nested more than {0} deep; a template may call itself without end")]
     Depth(u32),
     /// [`super::Limits::output_bytes`].
-    #[error("the output is larger than {0} bytes")]
+    #[error("the output, that of all templates together, is larger than {0} bytes")]
     Output(usize),
     /// [`super::Limits::memory_bytes`].
-    #[error("the template takes more than {0} bytes of memory")]
+    #[error("the template takes more than {0} bytes of memory, which all templates of an object share")]
     Memory(usize),
     /// [`super::Limits::nesting`].
     #[error("lists and dicts are nested more than {0} deep, or one holds itself")]
     Nesting(u32),
+    /// Nobody waits for it any more.
+    #[error("the rendering was given up, because the sync took too long")]
+    GivenUp,
 }
 
 /// An error on its way out of the evaluator, which knows the place and adds it.

@@ -1,8 +1,10 @@
-//! What one rendering may take, and the meter that holds it to that.
+//! What the templates of one object may take, and the meter that holds them to that.
 
 use super::error::{Exceeded, Fault};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Bounds of one rendering. The default suits Secrets of up to 1 MiB, the most that Kubernetes stores.
+/// Bounds of all that is rendered with one meter. The default suits Secrets of up to 1 MiB, the most that Kubernetes stores.
 ///
 /// All of them are counts, not times: the same template and data always end the same way.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,7 +16,7 @@ pub struct Limits {
     pub depth: u32,
     /// How deep lists and dicts may hold each other.
     pub nesting: u32,
-    /// Size of the result.
+    /// Size of the results.
     pub output_bytes: usize,
     /// Sum of all strings, lists and dicts made on the way; what is dropped again still counts.
     pub memory_bytes: usize,
@@ -22,21 +24,60 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { steps: 1_000_000, depth: 100, nesting: 64, output_bytes: 2 << 20, memory_bytes: 64 << 20 }
+        Self { steps: 2_000_000, depth: 100, nesting: 64, output_bytes: 2 << 20, memory_bytes: 64 << 20 }
     }
 }
 
-/// Counts what a rendering has taken.
-#[derive(Debug)]
-pub(crate) struct Meter {
+/// Counts what renderings have taken, one after the other: many small templates cost what a large one costs.
+#[derive(Debug, Default)]
+pub struct Meter {
     limits: Limits,
     steps: u64,
     memory: usize,
+    output: usize,
+    given_up: Option<Arc<AtomicBool>>,
 }
 
 impl Meter {
-    pub(crate) fn new(limits: &Limits) -> Self {
-        Self { limits: limits.clone(), steps: 0, memory: 0 }
+    /// A meter that nothing has been taken of.
+    pub fn new(limits: &Limits) -> Self {
+        Self { limits: limits.clone(), ..Self::default() }
+    }
+
+    /// A meter that ends everything, at its next step, once the flag is set.
+    pub fn until(limits: &Limits, given_up: Arc<AtomicBool>) -> Self {
+        Self { given_up: Some(given_up), ..Self::new(limits) }
+    }
+
+    /// Takes what it costs to look through `n` bytes, for work that shares the bounds of templates: a step for each KiB.
+    ///
+    /// # Errors
+    /// [`Exceeded::Steps`] where that is too much.
+    pub fn scan(&mut self, n: usize) -> Result<(), Exceeded> {
+        self.take(1 + (n as u64) / 1024)
+    }
+
+    /// Takes `n` bytes of memory, likewise.
+    ///
+    /// # Errors
+    /// [`Exceeded::Memory`] where that is too much.
+    pub fn hold(&mut self, n: usize) -> Result<(), Exceeded> {
+        self.memory = self.memory.saturating_add(n);
+        match self.memory > self.limits.memory_bytes {
+            true => Err(Exceeded::Memory(self.limits.memory_bytes)),
+            false => Ok(()),
+        }
+    }
+
+    fn take(&mut self, n: u64) -> Result<(), Exceeded> {
+        self.steps = self.steps.saturating_add(n);
+        if self.steps > self.limits.steps {
+            return Err(Exceeded::Steps(self.limits.steps));
+        }
+        match &self.given_up {
+            Some(given_up) if given_up.load(Ordering::Relaxed) => Err(Exceeded::GivenUp),
+            _ => Ok(()),
+        }
     }
 
     /// The bounds it holds to.
@@ -46,11 +87,7 @@ impl Meter {
 
     /// Takes `n` steps.
     pub(crate) fn step(&mut self, n: u64) -> Result<(), Fault> {
-        self.steps = self.steps.saturating_add(n);
-        if self.steps > self.limits.steps {
-            return Err(Exceeded::Steps(self.limits.steps).into());
-        }
-        Ok(())
+        Ok(self.take(n)?)
     }
 
     /// Takes the steps that reading `n` bytes costs.
@@ -60,9 +97,14 @@ impl Meter {
 
     /// Takes `n` bytes of memory. Called before they are allocated.
     pub(crate) fn memory(&mut self, n: usize) -> Result<(), Fault> {
-        self.memory = self.memory.saturating_add(n);
-        if self.memory > self.limits.memory_bytes {
-            return Err(Exceeded::Memory(self.limits.memory_bytes).into());
+        Ok(self.hold(n)?)
+    }
+
+    /// Takes `n` bytes of results.
+    pub(crate) fn output(&mut self, n: usize) -> Result<(), Fault> {
+        self.output = self.output.saturating_add(n);
+        if self.output > self.limits.output_bytes {
+            return Err(Exceeded::Output(self.limits.output_bytes).into());
         }
         Ok(())
     }

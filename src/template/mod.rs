@@ -41,10 +41,13 @@ use std::collections::BTreeMap;
 
 pub use error::{Exceeded, Place, TemplateError};
 pub use functions::{FunctionInfo, REFUSED, functions};
-pub use limits::Limits;
+pub use limits::{Limits, Meter};
 pub use value::Data;
 
 use functions::regex::Compiled;
+
+/// How many regular expressions are compiled when templates are parsed, so that no rendering has to.
+pub const PATTERNS: usize = 64;
 
 /// A parsed template. Parse it once for each spec and render it at each refresh; it may be shared between threads.
 ///
@@ -68,8 +71,17 @@ impl Template {
     /// [`TemplateError::Parse`] where the text is no template, [`TemplateError::Function`] where it calls a function that is
     /// unknown or refused. Both say line and column.
     pub fn parse(name: &str, text: &str) -> Result<Self, TemplateError> {
+        Self::parse_with(name, text, &mut { PATTERNS })
+    }
+
+    /// Parses `text`, and compiles at most `patterns` of its regular expressions, which are counted down: the others are
+    /// compiled where a rendering needs them, and at its cost.
+    ///
+    /// # Errors
+    /// As those of [`Self::parse`].
+    pub fn parse_with(name: &str, text: &str, patterns: &mut usize) -> Result<Self, TemplateError> {
         let trees = parse::parse(name, text)?;
-        let regexes = functions::regex::constants(&trees);
+        let regexes = functions::regex::constants(&trees, patterns);
         Ok(Self { name: name.to_owned(), text: text.to_owned(), trees, regexes })
     }
 
@@ -84,7 +96,15 @@ impl Template {
     /// [`TemplateError::Execution`] where the template does not fit the data (a missing key, a value of the wrong type, a
     /// function that fails), [`TemplateError::Limit`] where it wants more than `limits` allow. Neither holds a value.
     pub fn render(&self, data: &Data<'_>, limits: &Limits) -> Result<Vec<u8>, TemplateError> {
-        eval::render(self, data, limits)
+        self.render_on(data, &mut Meter::new(limits))
+    }
+
+    /// Renders it and counts on `meter` what it takes, beside what others have taken before.
+    ///
+    /// # Errors
+    /// As those of [`Self::render`].
+    pub fn render_on(&self, data: &Data<'_>, meter: &mut Meter) -> Result<Vec<u8>, TemplateError> {
+        eval::render(self, data, meter)
     }
 }
 

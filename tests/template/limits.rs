@@ -129,6 +129,38 @@ fn a_small_stack_is_enough() {
     std::thread::Builder::new().stack_size(1 << 20).spawn(run).unwrap().join().unwrap();
 }
 
+/// Go takes a width and a precision of up to a million; so do we, for every verb.
+#[test]
+fn the_widest_numbers_are_printed() {
+    for verb in ["d", "b", "o", "x", "X", "U", "c", "q", "v"] {
+        for flags in ["", "0", "-", ".", "+#."] {
+            let rendered = outcome(&format!("{{{{ printf \"%{flags}1000000{verb}\" 65 }}}}")).unwrap();
+            let is_wide = !flags.contains('.') || !"cqv".contains(verb);
+            assert!(!is_wide || rendered.len() >= 1_000_000, "%{flags}1000000{verb} gives {}", rendered.len());
+        }
+    }
+    for verb in ["f", "e", "g", "G", "x", "b", "v"] {
+        for (flags, number) in [("", "1.5"), ("0", "1e300"), (".", "1e-320"), ("#.", "0.1"), ("+.", "-2.5")] {
+            outcome(&format!("{{{{ printf \"%{flags}1000000{verb}\" {number} }}}}")).unwrap();
+        }
+    }
+    let exact = outcome(r#"{{ printf "%.70000f" 0.5 }}"#).unwrap();
+    assert!(exact.starts_with(b"0.5000") && exact.len() == 70_002, "{}", exact.len());
+    let exact = outcome(r#"{{ printf "%.70000e" 0.5 }}"#).unwrap();
+    assert!(exact.starts_with(b"5.000") && exact.ends_with(b"0e-01") && exact.len() == 70_006, "{}", exact.len());
+    for text in [r#"{{ printf "%*.*d" 1000000 1000000 1 }}"#, r#"{{ printf "%.1000000s" .big }}"#] {
+        outcome(text).unwrap();
+    }
+}
+
+/// Many regular expressions are compiled at the cost of who renders them, not while the template is parsed.
+#[test]
+fn parsing_compiles_few_regular_expressions() {
+    let one = |n: u32| format!(r#"{{{{ regexMatch "(\\pL{{20}}|{n})" .name }}}}"#);
+    let text: String = (0..2000).map(one).collect();
+    assert!(matches!(limit(&text), Exceeded::Steps(_)));
+}
+
 /// Where the limits let it through, the result is right.
 #[test]
 fn a_large_secret_fits() {

@@ -7,7 +7,7 @@ use super::Template;
 use super::context::{Answer, Context, entries};
 use super::error::{Exceeded, Fault, TemplateError, failed, failed_with};
 use super::format;
-use super::limits::{Limits, Meter};
+use super::limits::Meter;
 use super::node::{Branch, Command, Expr, ExprKind, Node, Number, Pipe};
 use super::parse::place;
 use super::value::{Data, IntType, Value};
@@ -16,12 +16,12 @@ use super::value::{Data, IntType, Value};
 pub(crate) fn render<'a>(
     template: &'a Template,
     data: &'a Data<'a>,
-    limits: &Limits,
+    meter: &mut Meter,
 ) -> Result<Vec<u8>, TemplateError> {
     let root = Value::Data(data);
     let mut evaluator = Evaluator {
         template,
-        cx: Context::new(Meter::new(limits), &template.regexes),
+        cx: Context::new(std::mem::take(meter), &template.regexes),
         variables: vec![("$", root.clone())],
         frame: 0,
         arguments: Vec::new(),
@@ -30,10 +30,12 @@ pub(crate) fn render<'a>(
         depth: 0,
     };
     let nodes = template.trees.get(&template.name).map(Vec::as_slice).unwrap_or_default();
-    match evaluator.list(nodes, &root) {
+    let rendered = match evaluator.list(nodes, &root) {
         Ok(_) => Ok(std::mem::take(&mut evaluator.out)),
         Err(fault) => Err(evaluator.located(fault)),
-    }
+    };
+    *meter = std::mem::take(&mut evaluator.cx.meter);
+    rendered
 }
 
 /// Whether a loop goes on.
@@ -76,10 +78,7 @@ impl<'a> Evaluator<'a> {
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<(), Fault> {
-        let most = self.cx.meter.limits().output_bytes;
-        if self.out.len().saturating_add(bytes.len()) > most {
-            return Err(Exceeded::Output(most).into());
-        }
+        self.cx.meter.output(bytes.len())?;
         self.out.extend_from_slice(bytes);
         Ok(())
     }

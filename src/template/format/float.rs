@@ -1,20 +1,26 @@
 //! Go's `strconv.FormatFloat` for float64.
 
+/// More digits than any number has: what is beyond are zeros. Rust's own formatting breaks down where they are more than
+/// 65,535.
+const EXACT: usize = 1100;
+
 /// The decimal digits of a number, as `0.digits × 10^point`.
 struct Decimal {
     digits: String,
     point: i32,
 }
 
-/// The shortest digits that read back as `magnitude`, or `digits` of them, correctly rounded.
-fn decimal(magnitude: f64, digits: Option<usize>) -> Decimal {
-    let text = match digits {
-        Some(n) => format!("{magnitude:.*e}", n.saturating_sub(1)),
+/// The shortest digits that read back as `magnitude`, or `digits_wanted` of them, correctly rounded.
+fn decimal(magnitude: f64, digits_wanted: Option<usize>) -> Decimal {
+    let text = match digits_wanted {
+        Some(n) => format!("{magnitude:.*e}", n.saturating_sub(1).min(EXACT)),
         None => format!("{magnitude:e}"),
     };
     let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
     let point = exponent.parse::<i32>().unwrap_or(0) + 1;
-    Decimal { digits: mantissa.replace('.', ""), point: if magnitude == 0.0 { 1 } else { point } }
+    let mut digits = mantissa.replace('.', "");
+    digits.push_str(&"0".repeat(digits_wanted.unwrap_or(0).saturating_sub(digits.len())));
+    Decimal { digits, point: if magnitude == 0.0 { 1 } else { point } }
 }
 
 /// Formats `value` by Go's format letter (`e E f F g G b x X`) and precision, where -1 is the shortest exact one.
@@ -31,7 +37,7 @@ pub(crate) fn format(value: f64, letter: char, precision: i64) -> String {
     let body = match letter {
         'e' | 'E' => scientific(&decimal(magnitude, wanted.map(|n| n + 1)), wanted, letter),
         'f' | 'F' => match wanted {
-            Some(n) => format!("{magnitude:.n$}"),
+            Some(n) => format!("{magnitude:.*}{}", n.min(EXACT), "0".repeat(n.saturating_sub(EXACT))),
             None => plain(&decimal(magnitude, None)),
         },
         'g' | 'G' => general(magnitude, wanted, letter),

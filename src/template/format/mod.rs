@@ -1,6 +1,7 @@
 //! Go's package fmt: how values become text, by `print`, `printf`, or by standing in an action.
 
 pub(crate) mod float;
+mod numbers;
 mod print;
 mod printf;
 pub(crate) mod quote;

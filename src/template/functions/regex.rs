@@ -82,16 +82,21 @@ fn compile(pattern: &[u8]) -> Compiled {
     Err("the regular expression is too large")
 }
 
-/// Compiles the patterns that stand as constants in a template, so that no rendering has to.
-pub(crate) fn constants(trees: &Trees) -> BTreeMap<Vec<u8>, Compiled> {
-    let mut found = BTreeMap::new();
+/// Compiles the patterns that stand as constants in a template, so that no rendering has to; at most `left` of them.
+pub(crate) fn constants(trees: &Trees, left: &mut usize) -> BTreeMap<Vec<u8>, Compiled> {
+    let mut found = Constants { compiled: BTreeMap::new(), left };
     for nodes in trees.values() {
         in_nodes(nodes, &mut found);
     }
-    found
+    found.compiled
 }
 
-fn in_nodes(nodes: &[Node], found: &mut BTreeMap<Vec<u8>, Compiled>) {
+struct Constants<'l> {
+    compiled: BTreeMap<Vec<u8>, Compiled>,
+    left: &'l mut usize,
+}
+
+fn in_nodes(nodes: &[Node], found: &mut Constants<'_>) {
     for node in nodes {
         match node {
             Node::Action(pipe) => in_pipe(pipe, found),
@@ -106,14 +111,15 @@ fn in_nodes(nodes: &[Node], found: &mut BTreeMap<Vec<u8>, Compiled>) {
     }
 }
 
-fn in_pipe(pipe: &Pipe, found: &mut BTreeMap<Vec<u8>, Compiled>) {
+fn in_pipe(pipe: &Pipe, found: &mut Constants<'_>) {
     for Command { first, arguments } in &pipe.commands {
         if let (ExprKind::Function(function), Some(Expr { kind: ExprKind::String(pattern), .. })) =
             (&first.kind, arguments.first())
         {
             let takes_one = FUNCTIONS.iter().any(|known| known.name == function.name && known.name != "regexQuoteMeta");
-            if takes_one && !found.contains_key(pattern) {
-                found.insert(pattern.clone(), compile(pattern));
+            if takes_one && *found.left > 0 && !found.compiled.contains_key(pattern) {
+                *found.left -= 1;
+                found.compiled.insert(pattern.clone(), compile(pattern));
             }
         }
         for expr in std::iter::once(first).chain(arguments) {
@@ -139,7 +145,11 @@ fn compiled<'a>(cx: &mut Context<'a>, pattern: &[u8], text: &[u8]) -> Result<Cow
         None => {
             cx.meter.step(5_000)?;
             match compile(pattern) {
-                Ok(pattern) => (Cow::Owned(pattern.regex), pattern.weight),
+                Ok(pattern) => {
+                    // What is large took longer to compile.
+                    cx.meter.step(2_000 * (pattern.weight - 1))?;
+                    (Cow::Owned(pattern.regex), pattern.weight)
+                }
                 Err(problem) => return failed(problem),
             }
         }
