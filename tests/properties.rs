@@ -10,6 +10,7 @@ use external_secrets_rs::sync::plan::{Plan, Policy, TargetError, Write, plan};
 use external_secrets_rs::sync::secret::{Desired, Origin, Ours, Standing};
 use external_secrets_rs::sync::select::{Document, SecretValue};
 use external_secrets_rs::sync::{decode, remote_key, rewrite, source, windows};
+use external_secrets_rs::template::Meter;
 use external_secrets_rs::vault::KvVersion;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use proptest::collection::{btree_map, btree_set, vec};
@@ -86,20 +87,20 @@ proptest! {
     fn a_top_level_key_is_itself_whatever_is_in_it(keys in btree_set(".{0,12}", 1..6), property in ".{0,20}") {
         let json: BTreeMap<&String, String> = keys.iter().map(|key| (key, format!("of {key}"))).collect();
         let text = serde_json::to_string(&json).unwrap();
-        let document = Document::parse(&text).unwrap();
+        let document = Document::parse(&text, &mut Meter::default()).unwrap();
         for key in keys.iter().filter(|key| !key.is_empty()) {
-            prop_assert_eq!(document.select(Some(key)).unwrap().to_vec(), format!("of {key}").into_bytes());
+            prop_assert_eq!(document.select(Some(key), &mut Meter::default()).unwrap().to_vec(), format!("of {key}").into_bytes());
         }
         // A path that is no key may find something or not; it must not harm.
-        let _ = document.select(Some(&property));
+        let _ = document.select(Some(&property), &mut Meter::default());
     }
 
     #[test]
     fn any_text_as_a_secret_and_any_path_into_it_end_without_harm(json in ".{0,60}", property in "[a-z0-9.#()=\"\\[\\]{}|@*?!<>%~:,\\\\ -]{0,30}") {
         for text in [json.clone(), format!("{{\"a\":{{\"b\":[1,{{\"c\":\"d\"}}]}},\"k\":{}}}", json!(json))] {
-            if let Ok(document) = Document::parse(&text) {
-                let _ = document.select(Some(&property));
-                let _ = document.entries().count();
+            if let Ok(document) = Document::parse(&text, &mut Meter::default()) {
+                let _ = document.select(Some(&property), &mut Meter::default());
+                let _ = document.entries(&mut Meter::default()).count();
             }
         }
     }
@@ -108,7 +109,7 @@ proptest! {
     fn renaming_keeps_every_value_and_invents_none(keys in btree_set(".{0,10}", 0..6), source in prop_oneof![".{0,12}", "[a-z.*+?()|^$\\[\\]]{0,8}"], target in prop_oneof![".{0,8}", "[a-z$0-9{}]{0,8}"]) {
         let steps: Vec<Rewrite> = serde_json::from_value(json!([{"regexp": {"source": source, "target": target}}])).unwrap();
         let values = named(&keys);
-        if let Ok(renamed) = rewrite::rewrite(&steps, values.clone()) {
+        if let Ok(renamed) = rewrite::rewrite(&steps, values.clone(), &mut Meter::default()) {
             prop_assert_eq!(texts(&renamed), texts(&values));
         }
     }
@@ -139,7 +140,7 @@ proptest! {
             "conflictPolicy": if lenient { "Ignore" } else { "Error" },
         });
         let steps: Vec<Rewrite> = serde_json::from_value(json!([{"merge": merge}])).unwrap();
-        let Ok(merged) = rewrite::rewrite(&steps, values) else { return Ok(()) };
+        let Ok(merged) = rewrite::rewrite(&steps, values, &mut Meter::default()) else { return Ok(()) };
         let fields: BTreeMap<String, u8> = match json {
             true => serde_json::from_slice(&merged["all"]).unwrap(),
             false => merged.iter().map(|(key, value)| (key.clone(), serde_json::from_slice(value).unwrap())).collect(),

@@ -123,7 +123,7 @@ async fn sync(
     urgency: Urgency,
 ) -> Result<Synced, SyncError> {
     spec::check(spec)?;
-    let collected = gather(&shared.stores, &job.object.key.namespace, spec, urgency).await?;
+    let collected = gather(&shared.stores, &shared.workers, &job.object.key.namespace, spec, urgency).await?;
     let read = Instant::now();
     let follows = spec.target.deletion_policy == DeletionPolicy::Delete;
     match follows && collected.is_all_gone() {

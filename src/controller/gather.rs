@@ -5,9 +5,11 @@ use crate::controller::error::SyncError;
 use crate::controller::find;
 use crate::controller::key::StoreKey;
 use crate::controller::stores::{OpenStore, Stores};
-use crate::sync::collect::{Answer, Collected, collect};
+use crate::controller::workers::Workers;
+use crate::sync::collect::{Answer, Collected, collect, is_heavy};
 use crate::sync::source::{Question, Source, Want, sources};
 use crate::sync::spec::SpecError;
+use crate::template::{Limits, Meter};
 use crate::vault::{SessionId, Urgency, VaultError};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use std::collections::HashMap;
@@ -28,6 +30,7 @@ struct Ask<'a> {
 /// The data of the Secret that `spec` describes, or the first error: all values or none.
 pub async fn gather(
     stores: &Stores,
+    workers: &Workers,
     namespace: &Arc<str>,
     spec: &ExternalSecretSpec,
     urgency: Urgency,
@@ -37,11 +40,29 @@ pub async fn gather(
     let policy = spec.target.deletion_policy;
     let asked: Vec<_> = asks.into_iter().map(|ask| answer(ask, urgency, policy)).collect();
     let answers: Vec<(Answer, String)> = stream::iter(asked).buffered(PARALLEL).try_collect().await?;
-    let triples = sources.iter().zip(&ask_of).filter_map(|(source, position)| {
+    if !is_heavy(answered(&sources, &ask_of, &answers).map(|(source, answer, _)| (source, answer))) {
+        let mut meter = Meter::new(&Limits::default());
+        return Ok(collect(answered(&sources, &ask_of, &answers), policy, &mut meter)?);
+    }
+    let spec = spec.clone();
+    let collect = move |given_up| {
+        let sources = self::sources(&spec)?;
+        let mut meter = Meter::until(&Limits::default(), given_up);
+        Ok(collect(answered(&sources, &ask_of, &answers), policy, &mut meter)?)
+    };
+    workers.run(collect).await
+}
+
+/// Each source with its answer, and the path that it was read at.
+fn answered<'a>(
+    sources: &'a [Source<'a>],
+    ask_of: &'a [usize],
+    answers: &'a [(Answer, String)],
+) -> impl Iterator<Item = (&'a Source<'a>, &'a Answer, &'a str)> {
+    sources.iter().zip(ask_of).filter_map(|(source, position)| {
         let (answer, path) = answers.get(*position)?;
         Some((source, answer, path.as_str()))
-    });
-    Ok(collect(triples, policy)?)
+    })
 }
 
 /// Each distinct question once, and for each source which of them is its own.

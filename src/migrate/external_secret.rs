@@ -10,6 +10,7 @@ use crate::sync::rewrite::rewrite;
 use crate::sync::source::{Source, Want, sources};
 use crate::sync::spec::{self, SpecError};
 use crate::sync::template::{Parsed, pieces};
+use crate::template::Meter;
 use crate::vault::KvVersion;
 use serde_json::Value;
 
@@ -54,7 +55,7 @@ fn refused(spec: &ExternalSecretSpec, stores: &Stores, namespace: &str, findings
     // Merges depend on what is read; the other steps don't.
     let steps = spec.data_from.iter().flat_map(|entry| &entry.rewrite).filter(|step| step.merge.is_none());
     for step in steps {
-        if let Err(error) = rewrite(std::slice::from_ref(step), Values::default()) {
+        if let Err(error) = rewrite(std::slice::from_ref(step), Values::default(), &mut Meter::default()) {
             findings.add(Verdict::NeedsEdit, format!("spec.dataFrom: {error}"));
         }
     }

@@ -3,12 +3,18 @@
 use crate::api::DeletionPolicy;
 use crate::sync::decode::{self, DecodeError};
 use crate::sync::keys::{self, KeyError, Values};
-use crate::sync::rewrite::{RewriteError, rewrite};
+use crate::sync::rewrite::{self, RewriteError, rewrite};
 use crate::sync::select::{Document, SecretValue, SelectError};
 use crate::sync::source::{Form, Remote, Source, Want};
+use crate::template::Meter;
 use crate::vault::{Gone, KvMetadata, KvSecret};
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 use thiserror::Error;
+
+/// How much may be read, in bytes, before it counts as much: some milliseconds' worth.
+const MUCH: usize = 512 << 10;
 
 /// What a store answered for one source.
 #[derive(Debug, Clone)]
@@ -94,17 +100,68 @@ fn at(path: &str) -> String {
 impl SourceError {
     /// Whether only an edit of the spec mends it; what is missing in Vault may appear there.
     pub fn is_hopeless(&self) -> bool {
-        matches!(&*self.problem, Problem::Rewrite(error) if !matches!(error, RewriteError::Priority(_) | RewriteError::Conflict(_) | RewriteError::Key(_) | RewriteError::NotAnObject(_)))
+        matches!(&*self.problem, Problem::Rewrite(error) if !matches!(error, RewriteError::Priority(_) | RewriteError::Conflict(_) | RewriteError::Key(_) | RewriteError::NotAnObject(_) | RewriteError::TooMuch))
+    }
+}
+
+/// Whether `collect` may compute for so long that nothing else should wait for it.
+pub fn is_heavy<'a>(sources: impl IntoIterator<Item = (&'a Source<'a>, &'a Answer)>) -> bool {
+    let mut read = 0_usize;
+    for (source, answer) in sources {
+        let (property, rewrite) = match &source.want {
+            Want::Value { remote, .. } => (remote.property, &[][..]),
+            Want::Extract { remote, rewrite } => (remote.property, *rewrite),
+            Want::Find { rewrite, .. } => (None, *rewrite),
+        };
+        // A name is looked up at no cost; a path is followed through the secret, and what has more than names in it may
+        // read a part of it many times.
+        let times = match property {
+            Some(property) if property.contains(['*', '?', '#', '|', '@', '[', '{']) => property.len(),
+            _ => 1,
+        };
+        read = read.saturating_add(size(answer).saturating_mul(times.max(rewrite.len())));
+        if read > MUCH || rewrite::is_heavy(rewrite) {
+            return true;
+        }
+    }
+    false
+}
+
+fn size(answer: &Answer) -> usize {
+    match answer {
+        Answer::Secret(secret) => secret.json().len(),
+        Answer::Metadata(metadata) => {
+            metadata.custom_metadata.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>() + 256
+        }
+        Answer::Found(found) => found.iter().map(|(name, secret)| name.len() + secret.json().len()).sum(),
+        Answer::Gone(_) => 0,
+    }
+}
+
+/// Secrets that were taken apart: many entries may read one.
+#[derive(Default)]
+struct Opened<'a> {
+    documents: BTreeMap<*const KvSecret, Document<'a>>,
+}
+
+impl<'a> Opened<'a> {
+    fn document(&mut self, secret: &'a KvSecret, meter: &mut Meter) -> Result<&Document<'a>, SelectError> {
+        match self.documents.entry(secret) {
+            Entry::Occupied(known) => Ok(known.into_mut()),
+            Entry::Vacant(place) => Ok(place.insert(Document::parse(secret.json(), meter)?)),
+        }
     }
 }
 
 /// The data that `sources` ask for, in their order: later ones win. Each comes with its answer and the path that it was
 /// read at. What is gone, or found nothing, is passed over where the policy lets the Secret follow; where it does not, no
-/// data at all is an error, for it would empty the Secret.
+/// data at all is an error, for it would empty the Secret. What all of it takes is counted on `meter`.
 pub fn collect<'a>(
     sources: impl IntoIterator<Item = (&'a Source<'a>, &'a Answer, &'a str)>,
     policy: DeletionPolicy,
+    meter: &mut Meter,
 ) -> Result<Collected, SourceError> {
+    let mut opened = Opened::default();
     let mut collected = Collected::default();
     let mut first = None;
     for (source, answer, path) in sources {
@@ -113,7 +170,7 @@ pub fn collect<'a>(
             collected.gone.push(source.place.clone());
             continue;
         }
-        let values = values(source, answer);
+        let values = values(source, answer, &mut opened, meter);
         collected.data.extend(values.map_err(|problem| error(source, path, problem))?);
     }
     match first {
@@ -136,37 +193,49 @@ fn error(source: &Source<'_>, path: &str, problem: Problem) -> SourceError {
     SourceError { place: source.place.clone(), path: path.to_owned(), problem: Box::new(problem) }
 }
 
-fn values(source: &Source<'_>, answer: &Answer) -> Result<Values, Problem> {
+fn values<'a>(
+    source: &Source<'_>,
+    answer: &'a Answer,
+    opened: &mut Opened<'a>,
+    meter: &mut Meter,
+) -> Result<Values, Problem> {
     match (&source.want, answer) {
         (Want::Value { secret_key, remote }, answer) => {
-            let value = one(remote, answer)?;
+            let value = one(remote, answer, opened, meter)?;
             let value = formed(remote.form, secret_key, value)?;
             Ok(Values::from([((*secret_key).to_owned(), value)]))
         }
         (Want::Extract { remote, rewrite, .. }, answer) => {
-            let whole = one(remote, answer)?;
+            let whole = one(remote, answer, opened, meter)?;
             let text = std::str::from_utf8(&whole).map_err(|_| SelectError::NotAnObject)?;
-            let document = Document::parse(text)?;
-            let entries = document.entries().map(|(key, value)| Ok((key.to_owned(), value?)));
-            finished(entries.collect::<Result<_, SelectError>>()?, rewrite, remote.form)
+            let document = Document::parse(text, meter)?;
+            let entries = document.entries(meter).map(|(key, value)| Ok((key.to_owned(), value?)));
+            let entries = entries.collect::<Result<_, SelectError>>()?;
+            finished(entries, rewrite, remote.form, meter)
         }
         (Want::Find { rewrite, form, .. }, Answer::Found(found)) => {
             let entry = |(name, secret): &(String, Arc<KvSecret>)| {
-                Ok((name.clone(), Document::parse(secret.json())?.select(None)?))
+                Ok((name.clone(), Document::parse(secret.json(), meter)?.select(None, meter)?))
             };
-            finished(found.iter().map(entry).collect::<Result<_, SelectError>>()?, rewrite, *form)
+            let entries = found.iter().map(entry).collect::<Result<_, SelectError>>()?;
+            finished(entries, rewrite, *form, meter)
         }
         (Want::Find { .. }, _) => Ok(Values::new()),
     }
 }
 
 /// The value that a reference to one secret means.
-fn one(remote: &Remote<'_>, answer: &Answer) -> Result<SecretValue, Problem> {
+fn one<'a>(
+    remote: &Remote<'_>,
+    answer: &'a Answer,
+    opened: &mut Opened<'a>,
+    meter: &mut Meter,
+) -> Result<SecretValue, Problem> {
     let taken = match answer {
-        Answer::Secret(secret) => Document::parse(secret.json())?.select(remote.property),
+        Answer::Secret(secret) => opened.document(secret, meter)?.select(remote.property, meter),
         Answer::Metadata(metadata) => {
             let text = metadata_json(metadata).ok_or(Problem::Metadata)?;
-            Document::parse(&text)?.select(remote.property)
+            Document::parse(&text, meter)?.select(remote.property, meter)
         }
         Answer::Found(_) | Answer::Gone(_) => Err(SelectError::Missing),
     };
@@ -188,8 +257,11 @@ fn metadata_json(metadata: &KvMetadata) -> Option<String> {
 }
 
 /// Rewrites, converts and checks keys, then decodes values. A rewrite takes the place of the conversion.
-fn finished(values: Values, steps: &[crate::api::Rewrite], form: Form) -> Result<Values, Problem> {
-    let renamed = if steps.is_empty() { keys::convert(form.conversion, values)? } else { rewrite(steps, values)? };
+fn finished(values: Values, steps: &[crate::api::Rewrite], form: Form, meter: &mut Meter) -> Result<Values, Problem> {
+    let renamed = match steps {
+        [] => keys::convert(form.conversion, values)?,
+        steps => rewrite(steps, values, meter)?,
+    };
     let checked = keys::check(renamed)?;
     checked.into_iter().map(|(key, value)| formed(form, &key, value).map(|value| (key, value))).collect()
 }
@@ -200,3 +272,7 @@ fn formed(form: Form, key: &str, value: SecretValue) -> Result<SecretValue, Prob
     decode::check(form.null_bytes, &decoded).map_err(refused)?;
     Ok(decoded)
 }
+
+#[cfg(test)]
+#[path = "collect_tests.rs"]
+mod tests;

@@ -54,7 +54,10 @@ pub fn convert(strategy: ConversionStrategy, values: Values) -> Result<Values, K
 
 /// Gives each value the name that `rename` makes of its own. Two that end up with one name are an error: which of them won
 /// would be chance.
-pub fn rename<E: From<KeyError>>(values: Values, rename: impl Fn(&str) -> Result<String, E>) -> Result<Values, E> {
+pub fn rename<E: From<KeyError>>(
+    values: Values,
+    mut rename: impl FnMut(&str) -> Result<String, E>,
+) -> Result<Values, E> {
     let mut renamed: BTreeMap<String, (String, SecretValue)> = BTreeMap::new();
     for (name, value) in values {
         match renamed.entry(rename(&name)?) {

@@ -14,6 +14,7 @@ pub mod decode;
 pub mod due;
 pub mod hash;
 pub mod keys;
+mod path;
 pub mod plan;
 pub mod remote_key;
 pub mod rewrite;

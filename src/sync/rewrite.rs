@@ -4,13 +4,16 @@ use crate::api::policy::{MergeConflictPolicy, MergePriorityPolicy, MergeStrategy
 use crate::api::{Rewrite, RewriteMerge, RewriteRegexp, RewriteTransform};
 use crate::sync::keys::{self, KeyError, Values};
 use crate::sync::select::{Document, SecretValue, SelectError};
-use crate::template::{Data, Limits, Template, TemplateError};
-use regex::RegexBuilder;
+use crate::template::{Data, Exceeded, Meter, Template, TemplateError};
+use regex::{Regex, RegexBuilder};
 use std::collections::{BTreeMap, BTreeSet};
 use thiserror::Error;
+use zeroize::Zeroizing;
 
-/// How large a compiled regular expression may get, in bytes.
-const MAX_REGEX: usize = 1 << 20;
+/// How large a compiled regular expression may get, in bytes, and what compiling one costs, in KiB that are read.
+const REGEXES: [(usize, usize); 2] = [(64 << 10, 1 << 10), (1 << 20, 32 << 10)];
+/// How long a name may be to be rewritten, in bytes: `$0$0$0` makes it longer at each step.
+const MAX_NAME: usize = 4096;
 
 /// Why a step failed. Names keys, never values.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -44,46 +47,82 @@ pub enum RewriteError {
     /// A merge into JSON needs a key.
     #[error("merge.strategy JSON needs merge.into, the key to write the merged object to")]
     NoInto,
+    /// The work that one object may make is used up.
+    #[error(
+        "rewriting takes too much work or memory; use fewer steps and simpler expressions, or split the ExternalSecret"
+    )]
+    TooMuch,
 }
 
-/// Applies the steps in order.
-pub fn rewrite(steps: &[Rewrite], mut values: Values) -> Result<Values, RewriteError> {
+impl From<Exceeded> for RewriteError {
+    fn from(_: Exceeded) -> Self {
+        Self::TooMuch
+    }
+}
+
+/// Applies the steps in order. What they take is counted on `meter`.
+pub fn rewrite(steps: &[Rewrite], mut values: Values, meter: &mut Meter) -> Result<Values, RewriteError> {
     for step in steps {
         values = match (&step.regexp, &step.transform, &step.merge) {
-            (Some(regexp), None, None) => by_regexp(regexp, values)?,
-            (None, Some(transform), None) => by_transform(transform, values)?,
-            (None, None, Some(merge)) => by_merge(merge, values)?,
+            (Some(regexp), None, None) => by_regexp(regexp, values, meter)?,
+            (None, Some(transform), None) => by_transform(transform, values, meter)?,
+            (None, None, Some(merge)) => by_merge(merge, values, meter)?,
             _ => return Err(RewriteError::Empty),
         };
     }
     Ok(values)
 }
 
-fn by_regexp(step: &RewriteRegexp, values: Values) -> Result<Values, RewriteError> {
-    let compiled = RegexBuilder::new(&step.source).size_limit(MAX_REGEX).build();
-    let regex = compiled.map_err(|_| RewriteError::Regex(step.source.clone()))?;
-    keys::rename(values, |name| Ok(regex.replace_all(name, step.target.as_str()).into_owned()))
+/// Whether the steps may compute for long: they have templates, or expressions that may grow when they are compiled.
+pub fn is_heavy(steps: &[Rewrite]) -> bool {
+    let may_grow = |regexp: &RewriteRegexp| regexp.source.contains('{') || regexp.source.len() > 128;
+    let is_heavy = |step: &Rewrite| step.transform.is_some() || step.regexp.as_ref().is_some_and(may_grow);
+    steps.len() > 8 || steps.iter().any(is_heavy)
+}
+
+fn compile(source: &str, meter: &mut Meter) -> Result<Regex, RewriteError> {
+    for (size, cost) in REGEXES {
+        meter.scan(cost << 10)?;
+        match RegexBuilder::new(source).size_limit(size).build() {
+            Err(regex::Error::CompiledTooBig(_)) => {}
+            compiled => return compiled.map_err(|_| RewriteError::Regex(source.to_owned())),
+        }
+    }
+    Err(RewriteError::Regex(source.to_owned()))
+}
+
+fn by_regexp(step: &RewriteRegexp, values: Values, meter: &mut Meter) -> Result<Values, RewriteError> {
+    let regex = compile(&step.source, meter)?;
+    keys::rename(values, |name| {
+        if name.len() > MAX_NAME {
+            return Err(RewriteError::TooMuch);
+        }
+        let renamed = regex.replace_all(name, step.target.as_str()).into_owned();
+        meter.scan(name.len().saturating_mul(64))?;
+        meter.hold(renamed.len())?;
+        Ok(renamed)
+    })
 }
 
 /// Gives each key the name that the template makes of it, as `.value`.
-fn by_transform(step: &RewriteTransform, values: Values) -> Result<Values, RewriteError> {
+fn by_transform(step: &RewriteTransform, values: Values, meter: &mut Meter) -> Result<Values, RewriteError> {
     let template = Template::parse("rewrite.transform", &step.template)?;
     keys::rename(values, |name| {
         let data: Data<'_> = [("value", name.as_bytes())].into_iter().collect();
-        let rendered = template.render(&data, &Limits::default())?;
+        let rendered = template.render_on(&data, meter)?;
         String::from_utf8(rendered).map_err(|_| RewriteError::NotText(name.to_owned()))
     })
 }
 
 /// Merges the JSON objects among the values, those that `priority` names last, so that they win.
-fn by_merge(step: &RewriteMerge, values: Values) -> Result<Values, RewriteError> {
-    let merged = merged(step, &values)?;
+fn by_merge(step: &RewriteMerge, values: Values, meter: &mut Meter) -> Result<Values, RewriteError> {
+    let merged = merged(step, &values, meter)?;
     match step.strategy {
         MergeStrategy::Extract => Ok(merged),
         MergeStrategy::Json if step.into.is_empty() => Err(RewriteError::NoInto),
         MergeStrategy::Json => {
             let mut values = values;
-            values.insert(step.into.clone(), to_json(&step.into, &values_as_json(step, &values)?)?);
+            values.insert(step.into.clone(), to_json(&step.into, &values_as_json(step, &values, meter)?, meter)?);
             Ok(values)
         }
     }
@@ -103,18 +142,24 @@ fn order<'a>(step: &'a RewriteMerge, values: &'a Values) -> Result<Vec<(&'a str,
     Ok(ordered)
 }
 
-fn document<'a>(key: &str, value: &'a SecretValue) -> Result<Document<'a>, RewriteError> {
-    let refused = |_: SelectError| RewriteError::NotAnObject(key.to_owned());
+fn document<'a>(key: &str, value: &'a SecretValue, meter: &mut Meter) -> Result<Document<'a>, RewriteError> {
     let text = std::str::from_utf8(value).map_err(|_| RewriteError::NotAnObject(key.to_owned()))?;
-    Document::parse(text).map_err(refused)
+    Document::parse(text, meter).map_err(refused(key))
 }
 
-fn merged(step: &RewriteMerge, values: &Values) -> Result<Values, RewriteError> {
+fn refused(key: &str) -> impl Fn(SelectError) -> RewriteError {
+    move |error| match error {
+        SelectError::TooMuch => RewriteError::TooMuch,
+        _ => RewriteError::NotAnObject(key.to_owned()),
+    }
+}
+
+fn merged(step: &RewriteMerge, values: &Values, meter: &mut Meter) -> Result<Values, RewriteError> {
     let mut merged = Values::new();
     let mut conflicts = BTreeSet::new();
     for (key, value) in order(step, values)? {
-        for (name, value) in document(key, value)?.entries() {
-            let value = value.map_err(|_| RewriteError::NotAnObject(key.to_owned()))?;
+        for (name, value) in document(key, value, meter)?.entries(meter) {
+            let value = value.map_err(refused(key))?;
             if merged.insert(name.to_owned(), value).is_some() {
                 conflicts.insert(name.to_owned());
             }
@@ -127,18 +172,30 @@ fn merged(step: &RewriteMerge, values: &Values) -> Result<Values, RewriteError> 
 }
 
 /// The merged object, each field as the JSON text it was.
-fn values_as_json(step: &RewriteMerge, values: &Values) -> Result<BTreeMap<String, String>, RewriteError> {
+fn values_as_json(
+    step: &RewriteMerge,
+    values: &Values,
+    meter: &mut Meter,
+) -> Result<BTreeMap<String, Zeroizing<String>>, RewriteError> {
     let mut fields = BTreeMap::new();
     for (key, value) in order(step, values)? {
-        for (name, json) in document(key, value)?.fields() {
-            fields.insert(name.to_owned(), json.to_owned());
+        for (name, json) in document(key, value, meter)?.fields() {
+            meter.hold(name.len() + json.len())?;
+            fields.insert(name.to_owned(), Zeroizing::new(json.to_owned()));
         }
     }
     Ok(fields)
 }
 
-fn to_json(into: &str, fields: &BTreeMap<String, String>) -> Result<SecretValue, RewriteError> {
-    let mut text = String::from("{");
+fn to_json(
+    into: &str,
+    fields: &BTreeMap<String, Zeroizing<String>>,
+    meter: &mut Meter,
+) -> Result<SecretValue, RewriteError> {
+    // All the room at once: text that moves as it grows leaves copies behind that nobody wipes.
+    let room: usize = fields.iter().map(|(name, json)| 6 * name.len() + json.len() + 4).sum();
+    let mut text = Zeroizing::new(String::with_capacity(room + 2));
+    text.push('{');
     for (position, (name, json)) in fields.iter().enumerate() {
         let name = serde_json::to_string(name).map_err(|_| RewriteError::NotAnObject(into.to_owned()))?;
         text.push_str(if position == 0 { "" } else { "," });
@@ -148,13 +205,14 @@ fn to_json(into: &str, fields: &BTreeMap<String, String>) -> Result<SecretValue,
     }
     text.push('}');
     // Once more through the reader, for the compact and sorted form that everything else has.
-    let refused = |_: SelectError| RewriteError::NotAnObject(into.to_owned());
-    Document::parse(&text).map_err(refused)?.select(None).map_err(refused)
+    let document = Document::parse(&text, meter).map_err(refused(into))?;
+    document.select(None, meter).map_err(refused(into))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::template::Limits;
     use serde_json::json;
 
     fn values(entries: &[(&str, &str)]) -> Values {
@@ -164,7 +222,8 @@ mod tests {
     fn run(steps: serde_json::Value, entries: &[(&str, &str)]) -> Result<Vec<(String, String)>, RewriteError> {
         let steps: Vec<Rewrite> = serde_json::from_value(steps).unwrap();
         let text = |value: SecretValue| String::from_utf8(value.to_vec()).unwrap();
-        Ok(rewrite(&steps, values(entries))?.into_iter().map(|(key, value)| (key, text(value))).collect())
+        let mut meter = Meter::new(&Limits::default());
+        Ok(rewrite(&steps, values(entries), &mut meter)?.into_iter().map(|(key, value)| (key, text(value))).collect())
     }
 
     fn pairs(entries: &[(&str, &str)]) -> Vec<(String, String)> {

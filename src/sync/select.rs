@@ -2,12 +2,13 @@
 //!
 //! Works on the JSON text that Vault sent, never on parsed numbers, so `2.1234534153423423` stays what it is.
 
+use crate::sync::path;
+use crate::template::Meter;
 use serde_json::value::RawValue;
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Deref;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
@@ -52,8 +53,13 @@ pub enum SelectError {
     #[error("the secret nests too deeply")]
     TooDeep,
     /// The path could not be evaluated.
-    #[error("the property is not a path that can be followed; see the GJSON path syntax")]
+    #[error("the property is not a path that can be followed; see the GJSON path syntax, and nest it less")]
     Path,
+    /// The work that one object may make is used up.
+    #[error(
+        "taking the values takes too much work or memory; use fewer paths into large secrets, or split the ExternalSecret"
+    )]
+    TooMuch,
 }
 
 /// One secret as Vault answered it: an object's fields as JSON text, borrowed from the answer.
@@ -64,26 +70,30 @@ pub struct Document<'a> {
 
 impl<'a> Document<'a> {
     /// Reads the top level of `json`, the text of a JSON object.
-    pub fn parse(json: &'a str) -> Result<Self, SelectError> {
+    pub fn parse(json: &'a str, meter: &mut Meter) -> Result<Self, SelectError> {
+        meter.scan(json.len())?;
         let fields = serde_json::from_str(json).map_err(|_| SelectError::NotAnObject)?;
         Ok(Self { fields, canonical: OnceCell::new() })
     }
 
     /// The value that `property` names: nothing or empty means the whole secret as compact JSON with sorted keys, an
-    /// exact top-level key wins over a path.
-    pub fn select(&self, property: Option<&str>) -> Result<SecretValue, SelectError> {
+    /// exact top-level key wins over a path. What it takes is counted on `meter`, as everywhere here.
+    pub fn select(&self, property: Option<&str>, meter: &mut Meter) -> Result<SecretValue, SelectError> {
         let Some(property) = property.filter(|property| !property.is_empty()) else {
-            return Ok(SecretValue::new(self.canonical()?.as_bytes().to_vec()));
+            let whole = self.canonical(meter)?;
+            meter.scan(whole.len())?;
+            meter.hold(whole.len())?;
+            return Ok(SecretValue::new(whole.as_bytes().to_vec()));
         };
         match self.fields.get(property) {
-            Some(value) => value_bytes(value.get()),
-            None => self.follow(property),
+            Some(value) => value_bytes(value.get(), meter),
+            None => self.follow(property, meter),
         }
     }
 
     /// Every top-level key with its value, in order: what `dataFrom.extract` takes.
-    pub fn entries(&self) -> impl Iterator<Item = (&str, Result<SecretValue, SelectError>)> {
-        self.fields.iter().map(|(key, value)| (key.as_str(), value_bytes(value.get())))
+    pub fn entries(&self, meter: &mut Meter) -> impl Iterator<Item = (&str, Result<SecretValue, SelectError>)> {
+        self.fields.iter().map(|(key, value)| (key.as_str(), value_bytes(value.get(), meter)))
     }
 
     /// Every top-level key with its value's JSON text, in order.
@@ -91,17 +101,32 @@ impl<'a> Document<'a> {
         self.fields.iter().map(|(key, value)| (key.as_str(), value.get()))
     }
 
-    fn follow(&self, path: &str) -> Result<SecretValue, SelectError> {
-        at_path(self.canonical()?, path, |found| match found.kind() {
-            gjson::Kind::Null => SecretValue::default(),
-            gjson::Kind::String => SecretValue::new(found.str().as_bytes().to_vec()),
-            _ => SecretValue::new(found.json().as_bytes().to_vec()),
-        })
+    fn follow(&self, path: &str, meter: &mut Meter) -> Result<SecretValue, SelectError> {
+        // Names alone, as nearly always: nothing but the first one's value has to be looked at.
+        if let Some((first, rest)) = path.split_once('.')
+            && path::is_plain(path)
+        {
+            let value = self.fields.get(first).ok_or(SelectError::Missing)?;
+            let found = path::follow(value.get(), rest, meter)?.ok_or(SelectError::Missing)?;
+            return value_bytes(&found, meter);
+        }
+        let found = path::follow(self.canonical(meter)?, path, meter)?.ok_or(SelectError::Missing)?;
+        match found.as_bytes().first() {
+            // As it was found: what a modifier laid out stays so.
+            Some(b'{' | b'[') => {
+                meter.hold(found.len())?;
+                Ok(SecretValue::new(found.into_owned().into_bytes()))
+            }
+            _ => value_bytes(&found, meter),
+        }
     }
 
-    fn canonical(&self) -> Result<&str, SelectError> {
+    fn canonical(&self, meter: &mut Meter) -> Result<&str, SelectError> {
         if let Some(text) = self.canonical.get() {
             return Ok(text);
+        }
+        for (key, value) in &self.fields {
+            meter.scan(key.len() + value.get().len())?;
         }
         let mut text = Zeroizing::new(String::new());
         write_object(&self.fields, &mut text, 0)?;
@@ -109,17 +134,10 @@ impl<'a> Document<'a> {
     }
 }
 
-/// gjson is handed paths by users; a fault in it must end as this entry's error.
-fn at_path<T>(json: &str, path: &str, take: impl Fn(&gjson::Value) -> T) -> Result<T, SelectError> {
-    let found = catch_unwind(AssertUnwindSafe(|| {
-        let found = gjson::get(json, path);
-        found.exists().then(|| take(&found))
-    }));
-    found.map_err(|_| SelectError::Path)?.ok_or(SelectError::Missing)
-}
-
 /// A JSON value as a Secret holds it: a string without its quotes, null as nothing, anything else as JSON.
-fn value_bytes(json: &str) -> Result<SecretValue, SelectError> {
+fn value_bytes(json: &str, meter: &mut Meter) -> Result<SecretValue, SelectError> {
+    meter.scan(json.len())?;
+    meter.hold(json.len())?;
     Ok(match json.as_bytes().first() {
         Some(b'"') => {
             let text: String = serde_json::from_str(json).map_err(|_| SelectError::NotAnObject)?;
@@ -183,9 +201,11 @@ fn write_object(fields: &BTreeMap<String, &RawValue>, out: &mut String, depth: u
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::template::Limits;
 
     fn select(json: &str, property: &str) -> Result<String, SelectError> {
-        let value = Document::parse(json)?.select(Some(property))?;
+        let meter = &mut Meter::new(&Limits::default());
+        let value = Document::parse(json, meter)?.select(Some(property), meter)?;
         Ok(String::from_utf8(value.to_vec()).unwrap())
     }
 
@@ -216,6 +236,10 @@ mod tests {
             ("l.#.id", r#"["one","two"]"#),
             (r#"l.#(id=="two").id"#, "two"),
             ("e", ""),
+            ("o.a.@this", r#"[1,{"x":"<&>","y":null}]"#),
+            ("l.@pretty", "[\n  {\n    \"id\": \"one\"\n  },\n  {\n    \"id\": \"two\"\n  }\n]\n"),
+            ("{s,n}", r#"{"s":"a\nb\"é","n":2.1234534153423423}"#),
+            ("l.@dig:id", r#"["one","two"]"#),
         ];
         for (property, value) in table {
             assert_eq!(select(json, property).as_deref(), Ok(value), "{property}");
@@ -225,8 +249,9 @@ mod tests {
     #[test]
     fn no_property_means_the_whole_secret_compact_and_sorted() {
         let json = r#"{ "b" : 1.0, "a" : "<x>" }"#;
-        let whole = Document::parse(json).unwrap();
-        assert_eq!(&*whole.select(None).unwrap(), br#"{"a":"<x>","b":1.0}"#);
+        let meter = &mut Meter::new(&Limits::default());
+        let whole = Document::parse(json, meter).unwrap();
+        assert_eq!(&*whole.select(None, meter).unwrap(), br#"{"a":"<x>","b":1.0}"#);
         assert_eq!(select(json, "").as_deref(), Ok(r#"{"a":"<x>","b":1.0}"#));
         let escaped = r#"{"a":{"b":"\u003c\u0026\u003e \" \n é"}}"#;
         assert_eq!(select(escaped, "").as_deref(), Ok(r#"{"a":{"b":"<&> \" \n é"}}"#), "as plain as JSON allows");
@@ -234,7 +259,7 @@ mod tests {
 
     #[test]
     fn what_is_not_there_is_an_error() {
-        for property in ["nope", "a.b", "a.0", "a.b.c.d", ".", "#", "a|@nope", "@this.zz"] {
+        for property in ["nope", "a.b", "a.0", "a.b.c.d", ".", "..x", "a.", "#", "a|@nope", "@this.zz"] {
             assert_eq!(select(r#"{"a":"x"}"#, property), Err(SelectError::Missing), "{property}");
         }
         assert_eq!(select("[1]", "a"), Err(SelectError::NotAnObject));

@@ -12,7 +12,11 @@ use regex::{Regex, RegexBuilder};
 use std::collections::BTreeMap;
 
 /// How large a compiled regular expression may get, in bytes.
-const MAX_REGEX: usize = 1 << 20;
+const MAX_REGEX: usize = 64 << 10;
+/// How large a few of them may get: to compile one takes some ten milliseconds.
+const MAX_LARGE_REGEX: usize = 1 << 20;
+/// How many of a spec's may get that large.
+const LARGE_REGEXES: usize = 4;
 
 /// One entry of a spec.
 #[derive(Debug)]
@@ -119,7 +123,9 @@ impl Folder {
 
 /// The sources of a spec: `dataFrom` in order, then `data`, which wins.
 pub fn sources(spec: &ExternalSecretSpec) -> Result<Vec<Source<'_>>, SpecError> {
-    let data_from = spec.data_from.iter().enumerate().map(|(position, entry)| data_from(spec, position, entry));
+    let mut large = LARGE_REGEXES;
+    let entries = spec.data_from.iter().enumerate();
+    let data_from = entries.map(|(position, entry)| data_from(spec, position, entry, &mut large));
     let data = spec.data.iter().enumerate().map(|(position, entry)| data(spec, position, entry));
     data_from.chain(data).collect()
 }
@@ -142,7 +148,12 @@ fn data<'a>(
     Ok(Source { place, store, want: Want::Value { secret_key: &entry.secret_key, remote } })
 }
 
-fn data_from<'a>(spec: &'a ExternalSecretSpec, position: usize, entry: &'a DataFrom) -> Result<Source<'a>, SpecError> {
+fn data_from<'a>(
+    spec: &'a ExternalSecretSpec,
+    position: usize,
+    entry: &'a DataFrom,
+    large: &mut usize,
+) -> Result<Source<'a>, SpecError> {
     let place = format!("spec.dataFrom[{position}]");
     let Some(store) = spec.store_of(entry.source_ref.as_ref()) else { return Err(SpecError::NoStore { entry: place }) };
     match (&entry.extract, &entry.find) {
@@ -153,7 +164,7 @@ fn data_from<'a>(spec: &'a ExternalSecretSpec, position: usize, entry: &'a DataF
         }
         (None, Some(wanted)) => {
             let place = format!("{place}.find");
-            let want = find(&place, wanted, &entry.rewrite)?;
+            let want = find(&place, wanted, &entry.rewrite, large)?;
             Ok(Source { place, store, want })
         }
         _ => Err(SpecError::OneOfDataFrom { entry: place }),
@@ -179,11 +190,21 @@ fn remote<'a>(place: &str, remote: &'a RemoteRef) -> Result<Remote<'a>, SpecErro
     })
 }
 
-fn find<'a>(place: &str, find: &'a Find, rewrite: &'a [Rewrite]) -> Result<Want<'a>, SpecError> {
+/// Compiles an expression; `large` counts down those that may still be large.
+fn compile(regexp: &str, large: &mut usize) -> Result<Regex, regex::Error> {
+    match RegexBuilder::new(regexp).size_limit(MAX_REGEX).build() {
+        Err(regex::Error::CompiledTooBig(_)) if *large > 0 => {
+            *large -= 1;
+            RegexBuilder::new(regexp).size_limit(MAX_LARGE_REGEX).build()
+        }
+        compiled => compiled,
+    }
+}
+
+fn find<'a>(place: &str, find: &'a Find, rewrite: &'a [Rewrite], large: &mut usize) -> Result<Want<'a>, SpecError> {
     let regexp = find.name.as_ref().and_then(|name| name.regexp.as_deref()).filter(|regexp| !regexp.is_empty());
     let name = regexp.map(|regexp| {
-        let compiled = RegexBuilder::new(regexp).size_limit(MAX_REGEX).build();
-        compiled.map_err(|_| SpecError::Regex { entry: place.to_owned(), regexp: regexp.to_owned() })
+        compile(regexp, large).map_err(|_| SpecError::Regex { entry: place.to_owned(), regexp: regexp.to_owned() })
     });
     Ok(Want::Find {
         folder: find.path.as_deref().unwrap_or_default().trim_matches('/'),

@@ -60,6 +60,14 @@ impl KvSecret {
     }
 }
 
+#[cfg(test)]
+impl KvSecret {
+    /// A secret as if a server had sent it.
+    pub(crate) fn of(json: &str) -> Self {
+        Self { json: SecretString::from(json), version: None }
+    }
+}
+
 impl fmt::Debug for KvSecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("KvSecret").field("version", &self.version).finish_non_exhaustive()
