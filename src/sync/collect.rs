@@ -100,7 +100,7 @@ fn at(path: &str) -> String {
 impl SourceError {
     /// Whether only an edit of the spec mends it; what is missing in Vault may appear there.
     pub fn is_hopeless(&self) -> bool {
-        matches!(&*self.problem, Problem::Rewrite(error) if !matches!(error, RewriteError::Priority(_) | RewriteError::Conflict(_) | RewriteError::Key(_) | RewriteError::NotAnObject(_) | RewriteError::TooMuch))
+        matches!(&*self.problem, Problem::Rewrite(error) if error.is_hopeless())
     }
 }
 

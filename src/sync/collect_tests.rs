@@ -91,3 +91,19 @@ fn rewrites_share_the_bounds_of_the_object() {
     let (result, _) = collected(&steps(grows), r#"{"user":"u"}"#);
     assert_eq!(*result.unwrap_err().problem, Problem::Rewrite(RewriteError::TooMuch));
 }
+
+/// What a change in Vault mends is tried again.
+#[test]
+fn what_names_in_vault_break_is_not_hopeless() {
+    let transform = |template: &str| {
+        let step = json!({"transform": {"template": template}});
+        let spec = spec(json!({"dataFrom": [{"extract": {"key": "a"}, "rewrite": [step]}]}));
+        collected(&spec, r#"{"a/b/c":"1","d":"2"}"#).0.unwrap_err()
+    };
+    let third = transform(r#"{{ index (splitList "/" .value) 2 }}"#);
+    assert!(!third.is_hopeless(), "{third}");
+    let bytes = transform(r#"{{ printf "%s" (b64dec "/w==") }}"#);
+    assert!(!bytes.is_hopeless() && bytes.to_string().contains("UTF-8"), "{bytes}");
+    let broken = transform("{{ .value");
+    assert!(broken.is_hopeless(), "{broken}");
+}

@@ -54,6 +54,18 @@ pub enum RewriteError {
     TooMuch,
 }
 
+impl RewriteError {
+    /// Whether only an edit of the spec mends it. Where names and values of Vault's are at fault, a change in Vault may.
+    pub fn is_hopeless(&self) -> bool {
+        match self {
+            Self::Regex(_) | Self::Empty | Self::NoInto => true,
+            Self::Transform(error) => error.is_parse(),
+            Self::Key(_) | Self::NotText(_) | Self::Priority(_) | Self::NotAnObject(_) => false,
+            Self::Conflict(_) | Self::TooMuch => false,
+        }
+    }
+}
+
 impl From<Exceeded> for RewriteError {
     fn from(_: Exceeded) -> Self {
         Self::TooMuch
