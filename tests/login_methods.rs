@@ -39,11 +39,6 @@ impl Place {
         Ok(())
     }
 
-    /// A ServiceAccount of this place.
-    fn account(&self, name: &str) -> Value {
-        json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name}})
-    }
-
     /// The kubernetes method with a reviewer of its own, and a role `app` bound to the ServiceAccount `app`; its mount.
     async fn kubernetes(&self, audience: Option<&str>) -> Result<String> {
         let reviewer = json!({

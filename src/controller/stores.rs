@@ -5,6 +5,7 @@ use crate::controller::api_secrets::Secrets;
 use crate::controller::connection::{connection, depends_on_referent};
 use crate::controller::demand::Demand;
 use crate::controller::error::StoreError;
+use crate::controller::index::StoreEntry;
 use crate::controller::key::StoreKey;
 use crate::controller::references::{References, Scope};
 use crate::controller::settings::Settings;
@@ -15,7 +16,7 @@ use kube::Client;
 use parking_lot::Mutex;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A store that can be read from.
 pub struct OpenStore {
@@ -35,9 +36,17 @@ type PlaceKey = (StoreKey, Option<Arc<str>>);
 struct Place {
     /// Locked while it is being opened, so that many who need it open it once. What can't be opened is not tried again
     /// for each who asks: whatever mends it is watched, and a check of the store tries all the same.
-    open: tokio::sync::Mutex<Option<Result<Arc<OpenStore>, StoreError>>>,
-    /// It, or something it refers to, changed since.
-    is_stale: AtomicBool,
+    open: tokio::sync::Mutex<Option<Opened>>,
+    /// Counts the changes of it, and of what it refers to.
+    changes: AtomicU64,
+}
+
+/// What an opening came to.
+struct Opened {
+    result: Result<Arc<OpenStore>, StoreError>,
+    /// The changes by the time it began: it is stale once there are more. Kept with the result, so that an opening that is
+    /// given up on the way leaves what it found as stale as it was.
+    changes: u64,
 }
 
 /// All stores in use.
@@ -73,32 +82,41 @@ impl Stores {
 
     /// The store as ExternalSecrets of `namespace` use it, opened where it is not yet. Sends nothing to Vault.
     pub async fn open_for(&self, store: &StoreKey, namespace: &Arc<str>) -> Result<Arc<OpenStore>, StoreError> {
-        let spec = self.spec(store)?;
-        let spec = spec.as_ref().as_ref().map_err(Clone::clone)?;
-        if store.namespace.is_none() {
-            self.admit(spec, namespace).await?;
+        loop {
+            let seen = self.seen(store)?;
+            let (spec, vault) = self.readable(store, &seen)?;
+            if store.namespace.is_none() {
+                self.admit(spec, namespace).await?;
+            }
+            if let Some(opened) = self.open(store, &seen, (spec, vault), Some(namespace)).await {
+                return opened;
+            }
         }
-        self.open(store, spec, Some(namespace)).await
     }
 
     /// The store by itself; none where it can only be used from a namespace.
     pub async fn open_alone(&self, store: &StoreKey) -> Result<Option<Arc<OpenStore>>, StoreError> {
-        let spec = self.spec(store)?;
-        let spec = spec.as_ref().as_ref().map_err(Clone::clone)?;
-        if store.namespace.is_none() {
-            conditions::check(&spec.conditions)?;
+        loop {
+            let seen = self.seen(store)?;
+            let (spec, vault) = self.readable(store, &seen)?;
+            if store.namespace.is_none() {
+                conditions::check(&spec.conditions)?;
+            }
+            if store.namespace.is_none() && depends_on_referent(vault) {
+                self.close_other_form(store, true);
+                return Ok(None);
+            }
+            if let Some(opened) = self.open(store, &seen, (spec, vault), None).await {
+                return opened.map(Some);
+            }
         }
-        if store.namespace.is_none() && depends_on_referent(vault(spec)?) {
-            return Ok(None);
-        }
-        self.open(store, spec, None).await.map(Some)
     }
 
     /// Has a store opened anew when it is needed next, because it or something it refers to changed. The session stays
     /// open until then: where the credentials' values turn out to be the same, it goes on.
     pub fn refresh(&self, store: &StoreKey) {
         for (_, place) in self.places.lock().iter().filter(|((key, _), _)| key == store) {
-            place.is_stale.store(true, Ordering::Release);
+            place.changes.fetch_add(1, Ordering::AcqRel);
         }
     }
 
@@ -125,24 +143,38 @@ impl Stores {
 
     /// The open stores that a recovery concerns; all where it is not known what recovered.
     pub fn recovered(&self, recovery: Option<&Recovery>) -> BTreeSet<StoreKey> {
-        let concerns = |place: &Place| match (recovery, place.open.try_lock().as_deref()) {
-            (None, _) => true,
-            (Some(Recovery::Server(server)), Ok(Some(Ok(open)))) => open.session.server() == server,
-            (Some(Recovery::Session(session)), Ok(Some(Ok(open)))) => open.session.id() == *session,
-            (_, Ok(_)) => false,
-            // It is being opened: nobody knows yet.
-            (_, Err(_)) => true,
+        let concerns = |place: &Place| {
+            let Some(recovery) = recovery else { return true };
+            // While it is being opened, nobody knows yet.
+            let Ok(opened) = place.open.try_lock() else { return true };
+            let open = opened.as_ref().and_then(|opened| opened.result.as_ref().ok());
+            open.is_some_and(|open| match recovery {
+                Recovery::Server(server) => open.session.server() == server,
+                Recovery::Session(session) => open.session.id() == *session,
+            })
         };
         let places = self.places.lock();
         places.iter().filter(|(_, place)| concerns(place)).map(|((store, _), _)| store.clone()).collect()
     }
 
-    fn spec(&self, store: &StoreKey) -> Result<Arc<Result<SecretStoreSpec, crate::api::DecodeError>>, StoreError> {
+    /// The store as the watch has it.
+    fn seen(&self, store: &StoreKey) -> Result<StoreEntry, StoreError> {
         let missing = match store.namespace {
             None if self.is_namespaced => StoreError::OutOfSight,
             _ => StoreError::NotFound,
         };
-        self.index.lock().store(store).map(|entry| entry.spec.clone()).ok_or(missing)
+        self.index.lock().store(store).cloned().ok_or(missing)
+    }
+
+    /// Its spec, and that of its Vault. One that has none, or none that can be read, has no use for what it had open.
+    fn readable<'a>(
+        &self,
+        store: &StoreKey,
+        seen: &'a StoreEntry,
+    ) -> Result<(&'a SecretStoreSpec, &'a VaultProvider), StoreError> {
+        let spec = seen.spec.as_ref().as_ref().map_err(|error| StoreError::from(error.clone()));
+        let readable = spec.and_then(|spec| vault(spec).map(|vault| (spec, vault)));
+        readable.inspect_err(|_| self.close(store))
     }
 
     async fn admit(&self, spec: &SecretStoreSpec, namespace: &str) -> Result<(), StoreError> {
@@ -164,13 +196,14 @@ impl Stores {
         conditions::admit(&spec.conditions, namespace, index.namespace_labels(namespace))
     }
 
+    /// None where the store was edited or deleted meanwhile: it is to be looked at again.
     async fn open(
         &self,
         store: &StoreKey,
-        spec: &SecretStoreSpec,
+        seen: &StoreEntry,
+        (spec, vault): (&SecretStoreSpec, &VaultProvider),
         namespace: Option<&Arc<str>>,
-    ) -> Result<Arc<OpenStore>, StoreError> {
-        let vault = vault(spec)?;
+    ) -> Option<Result<Arc<OpenStore>, StoreError>> {
         let scope = match &store.namespace {
             Some(own) => Scope::Own(own.clone()),
             None => Scope::Any { referent: namespace.filter(|_| depends_on_referent(vault)).cloned() },
@@ -179,31 +212,39 @@ impl Stores {
             Scope::Any { referent } => referent.clone(),
             Scope::Own(_) => None,
         };
-        let place = self.places.lock().entry((store.clone(), referent)).or_default().clone();
+        let mut opening = Opening { stores: self, store, seen, has_read: false };
+        let place = self.places.lock().entry((store.clone(), referent.clone())).or_default().clone();
         let mut open = place.open.lock().await;
-        let is_stale = place.is_stale.swap(false, Ordering::AcqRel);
-        let is_check = namespace.is_none();
-        if let Some(known) = open.as_ref().filter(|known| !is_stale && (known.is_ok() || !is_check)) {
-            return known.clone();
+        let changes = place.changes.load(Ordering::Acquire);
+        if !opening.is_current() {
+            return None;
         }
+        let is_check = namespace.is_none();
+        let known = open.as_ref().filter(|known| known.changes == changes);
+        if let Some(known) = known.filter(|known| known.result.is_ok() || !is_check) {
+            return Some(known.result.clone());
+        }
+        self.close_other_form(store, referent.is_some());
+        opening.has_read = true;
         let (client, secrets, index, demand) = (&self.client, &self.secrets, &self.index, &*self.demand);
         let references = References { client, secrets, index, demand, store, scope };
-        match self.session(spec, vault, &references).await {
-            Ok(opened) => {
-                let opened = Arc::new(opened);
-                // What was open before is dropped only now: its session may be the same.
-                *open = Some(Ok(opened.clone()));
-                Ok(opened)
-            }
-            // The API server's trouble says nothing about the credentials: the session goes on, and they are read again.
-            Err(error) if error.is_api_server() => {
-                place.is_stale.fetch_or(is_stale, Ordering::AcqRel);
-                Err(error)
-            }
-            Err(error) => {
-                *open = Some(Err(error.clone()));
-                Err(error)
-            }
+        let result = self.session(spec, vault, &references).await.map(Arc::new);
+        if !opening.is_current() {
+            return None;
+        }
+        // The API server's trouble says nothing about the credentials: the session goes on, and they are read again.
+        if !result.as_ref().is_err_and(StoreError::is_api_server) {
+            // What was open before is dropped only now: its session may be the same.
+            *open = Some(Opened { result: result.clone(), changes });
+        }
+        Some(result)
+    }
+
+    /// A ClusterSecretStore is open once, or once for each namespace: an edit that takes it from one to the other leaves
+    /// places that nobody asks for any more.
+    fn close_other_form(&self, store: &StoreKey, has_referent: bool) {
+        if store.namespace.is_none() {
+            self.places.lock().retain(|(key, namespace), _| key != store || namespace.is_some() == has_referent);
         }
     }
 
@@ -224,7 +265,47 @@ impl Stores {
     }
 }
 
+/// An opening of a store as it was seen. While it runs, the store may be edited or deleted, and what it enters then, for
+/// the store as it was, would stay.
+struct Opening<'a> {
+    stores: &'a Stores,
+    store: &'a StoreKey,
+    seen: &'a StoreEntry,
+    /// It has begun to read what the store refers to.
+    has_read: bool,
+}
+
+impl Opening<'_> {
+    /// Whether the store is still the one that was seen.
+    fn is_current(&self) -> bool {
+        self.stores.index.lock().store(self.store).is_some_and(|now| now.is_same_spec(self.seen))
+    }
+}
+
+impl Drop for Opening<'_> {
+    /// Takes back what was entered for a store that is not there any more as it was; also where the opening is given up on
+    /// the way.
+    fn drop(&mut self) {
+        let mut index = self.stores.index.lock();
+        let now = index.store(self.store).map(|now| now.is_same_spec(self.seen));
+        if now == Some(true) || now == Some(false) && !self.has_read {
+            return;
+        }
+        index.unwatch_sources(self.store);
+        drop(index);
+        match now {
+            // What it refers to now is watched again when it is read again.
+            Some(_) => self.stores.refresh(self.store),
+            None => self.stores.close(self.store),
+        }
+    }
+}
+
 fn vault(spec: &SecretStoreSpec) -> Result<&VaultProvider, StoreError> {
     let provider = || spec.provider.foreign().unwrap_or("none").to_owned();
     spec.provider.vault().ok_or_else(|| StoreError::NotVault { provider: provider() })
 }
+
+#[cfg(test)]
+#[path = "stores_tests.rs"]
+mod tests;

@@ -112,7 +112,11 @@ mod tests {
             (json!([{"namespaces": ["team-a"]}]), Admitted, Admitted),
             (json!([{"namespaces": ["team-b"]}]), Refused, Refused),
             (json!([{"namespaces": ["team-b"]}, {"namespaceRegexes": ["^team-.*$"]}]), Admitted, Admitted),
-            (json!([{"namespaceSelector": {"matchLabels": {"tier": "tin"}}}, {"namespaces": ["team-a"]}]), Admitted, Admitted),
+            (
+                json!([{"namespaceSelector": {"matchLabels": {"tier": "tin"}}}, {"namespaces": ["team-a"]}]),
+                Admitted,
+                Admitted,
+            ),
             (json!([{"namespaceRegexes": ["^prod-"]}]), Refused, Refused),
             (json!([{"namespaceSelector": {"matchLabels": {"tier": "gold"}}}]), Admitted, NeedsLabels),
             (expression("NotIn", json!(["gold"])), Refused, NeedsLabels),

@@ -56,6 +56,11 @@ impl Place {
         super::place::secret(CREDENTIALS, &[(ROLE_ID_KEY, &self.role.role_id), (SECRET_ID_KEY, &self.role.secret_id)])
     }
 
+    /// A ServiceAccount of this place.
+    pub fn account(&self, name: &str) -> Value {
+        json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name}})
+    }
+
     /// An operator of the whole cluster that takes the stores of [`Place::cluster_store`] alone, so that it leaves other
     /// tests' in peace.
     pub async fn cluster_operator(&self) -> Result<Operator> {

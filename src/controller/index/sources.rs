@@ -134,7 +134,7 @@ impl Index {
     }
 
     /// Changes of Secrets and ConfigMaps no longer wake `store`.
-    pub(super) fn unwatch_sources(&mut self, store: &StoreKey) {
+    pub fn unwatch_sources(&mut self, store: &StoreKey) {
         for table in [&mut self.secrets, &mut self.config_maps, &mut self.service_accounts] {
             table.watched.retain(|_, watched| {
                 watched.unread(|readers| _ = readers.stores.remove(store));

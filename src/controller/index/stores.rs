@@ -54,6 +54,11 @@ impl StoreEntry {
         own.is_empty() || own == class
     }
 
+    /// Whether this is that store with that spec.
+    pub fn is_same_spec(&self, other: &Self) -> bool {
+        self.uid == other.uid && self.generation == other.generation
+    }
+
     /// What a watch delivers of a store.
     pub fn new(metadata: &ObjectMeta, spec: Option<&str>, status: Option<&str>) -> Self {
         let finalizers = metadata.finalizers.as_deref().unwrap_or_default();
@@ -99,7 +104,7 @@ impl Index {
         let known = self.stores.get(&key).map(|known| {
             (store.failures, store.is_down, store.is_reopened) = (known.failures, known.is_down, known.is_reopened);
             store.secret_id = known.secret_id.clone();
-            known.uid == store.uid && known.generation == store.generation
+            known.is_same_spec(&store)
         });
         let is_held = store.deleting && store.has_eso_finalizer;
         self.stores.insert(key.clone(), store);
