@@ -138,7 +138,7 @@ async fn kubernetes_with_a_requested_token() -> Result {
     let auth = json!({"kubernetes": {"mountPath": mount, "role": "app", "serviceAccountRef": account}});
     place.apply([place.store_with(STORE, auth)]).await?;
     place.apply_external(place.external("db", &[("password", "db#password")])).await?;
-    let words = ["no credential for the login", "ServiceAccount", "app", "create the ServiceAccount"];
+    let words = ["auth.kubernetes.serviceAccountRef", "ServiceAccount", "app", "does not exist; create it"];
     place.failed("db", &words).await?;
     place.store_is(STORE, "False", &words).await?;
     assert_eq!(place.proxy.logins(), 0, "{}", place.proxy.summary());
@@ -155,7 +155,7 @@ async fn a_missing_service_account_heals_at_once_after_many_tries() -> Result {
     let auth = json!({"kubernetes": {"mountPath": mount, "role": "app", "serviceAccountRef": {"name": "app"}}});
     place.apply([place.store_with(STORE, auth)]).await?;
     place.apply_external(place.external("db", &[("password", "db#password")])).await?;
-    place.failed("db", &["create the ServiceAccount"]).await?;
+    place.failed("db", &["ServiceAccount", "does not exist; create it"]).await?;
     // Tries come after 2, 4 and 8 seconds, so the next one is more than the promised five away.
     let tries = || async {
         let metrics = _operator.get("/metrics").await.map_err(|error| error.to_string())?.1;
@@ -169,10 +169,16 @@ async fn a_missing_service_account_heals_at_once_after_many_tries() -> Result {
     place.holds_within("db", &[("password", "s3cret")], HEALED).await?;
     place.store_status_within(STORE, "True", &[], HEALED).await?;
 
-    // Gone and back: the session lives on.
+    // Vault looks at the account only at the login: with it ends the session, and one of the same name is another.
+    let token = place.last_token();
     place.delete::<ServiceAccount>("app").await?;
-    place.gone::<ServiceAccount>("app", HEALED).await?;
-    place.store_is(STORE, "True", &[]).await?;
+    place.store_status_within(STORE, "False", &["ServiceAccount", "does not exist; create it"], HEALED).await?;
+    place.revoked(1).await?;
+    assert!(!place.is_alive(&token).await?);
+    place.holds("db", &[("password", "s3cret")]).await?;
+    place.apply([place.account("app")]).await?;
+    place.store_status_within(STORE, "True", &[], HEALED).await?;
+    assert_eq!(place.proxy.logins(), 2, "{}", place.proxy.summary());
     Ok(())
 }
 

@@ -177,7 +177,7 @@ pub enum ReferenceError {
     /// There is no such object.
     #[error("{kind} \"{object}\" does not exist; create it")]
     NotFound {
-        /// Secret or ConfigMap.
+        /// Secret, ConfigMap or ServiceAccount.
         kind: &'static str,
         /// Its name.
         object: ObjectKey,

@@ -6,7 +6,7 @@ use crate::api::{
 use crate::controller::error::StoreError;
 use crate::controller::method::{KUBERNETES_ACCOUNT, Method, RoleId, Token};
 use crate::controller::references::References;
-use crate::controller::service_account::ServiceAccountTokens;
+use crate::controller::service_account::{Account, ServiceAccountTokens};
 use crate::vault::{ClientIdentity, Jwt, Login};
 use secrecy::SecretString;
 
@@ -80,8 +80,8 @@ async fn kubernetes(
     let jwt = match token {
         Token::Account(account) => {
             let failed = |source| StoreError::Reference { field: KUBERNETES_ACCOUNT, source };
-            let key = references.service_account(account).map_err(failed)?;
-            issued(references, key, account.audiences.clone(), TOKEN_SECONDS)
+            let found = references.service_account(account).await.map_err(failed)?;
+            issued(references, found, account.audiences.clone(), TOKEN_SECONDS)
         }
         Token::Secret(secret_ref) => {
             Jwt::Value(read(references, "provider.vault.auth.kubernetes.secretRef", secret_ref).await?)
@@ -100,12 +100,9 @@ async fn jwt(
         Token::Account(token) => {
             let account = &token.service_account_ref;
             let failed = |source| StoreError::Reference { field: ACCOUNT, source };
-            let key = references.service_account(account).map_err(failed)?;
-            let mut audiences = [account.audiences.as_slice(), token.audiences.as_slice()].concat();
-            if audiences.is_empty() {
-                audiences.push(JWT_AUDIENCE.to_owned());
-            }
-            issued(references, key, audiences, token.expiration_seconds.unwrap_or(TOKEN_SECONDS).max(TOKEN_SECONDS))
+            let found = references.service_account(account).await.map_err(failed)?;
+            let seconds = token.expiration_seconds.unwrap_or(TOKEN_SECONDS).max(TOKEN_SECONDS);
+            issued(references, found, jwt_audiences(token), seconds)
         }
         Token::Secret(secret_ref) => {
             Jwt::Value(read(references, "provider.vault.auth.jwt.secretRef", secret_ref).await?)
@@ -116,7 +113,7 @@ async fn jwt(
 
 fn issued(
     references: &References<'_>,
-    account: crate::controller::key::ObjectKey,
+    account: Account,
     audiences: Vec<String>,
     seconds: i64,
 ) -> Jwt {

@@ -7,10 +7,14 @@ use crate::controller::demand::Demand;
 use crate::controller::error::{ApiServerError, ReferenceError};
 use crate::controller::index::SourceKind;
 use crate::controller::key::{ObjectKey, StoreKey};
+use crate::controller::service_account::Account;
 use crate::controller::shared::SharedIndex;
-use k8s_openapi::api::core::v1::ConfigMap;
+use crate::sync::secret::Standing;
+use k8s_openapi::api::core::v1::{ConfigMap, ServiceAccount};
 use kube::{Api, Client};
+use parking_lot::Mutex;
 use secrecy::SecretString;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Where the references of a store may lead.
@@ -54,6 +58,9 @@ pub struct References<'a> {
     pub store: &'a StoreKey,
     /// Where its references may lead.
     pub scope: Scope,
+    /// The Secrets that were read. One that is rotated while the store is opened must not give a certificate with the key
+    /// of another, or a role id with a secret id of another.
+    pub read: Mutex<HashMap<ObjectKey, Arc<Standing>>>,
 }
 
 impl References<'_> {
@@ -77,22 +84,25 @@ impl References<'_> {
         }
     }
 
-    /// The ServiceAccount that a reference means. Its creation wakes the store.
-    pub fn service_account(&self, selector: &ServiceAccountSelector) -> Result<ObjectKey, ReferenceError> {
+    /// The ServiceAccount that a reference means. Its creation and deletion wake the store.
+    pub async fn service_account(&self, selector: &ServiceAccountSelector) -> Result<Account, ReferenceError> {
         if selector.name.is_empty() {
             return Err(ReferenceError::Incomplete { part: "name" });
         }
         let account = ObjectKey::new(self.scope.namespace(selector.namespace.as_deref())?, selector.name.as_str());
         self.index.lock().watch_source(SourceKind::ServiceAccount, account.clone(), self.store);
         self.demand.service_accounts.start();
-        Ok(account)
+        let api: Api<ServiceAccount> = Api::namespaced(self.client.clone(), &account.namespace);
+        let failed = |error: kube::Error| ApiServerError::new("read", "ServiceAccount", &account, &error);
+        let uid = match api.get_metadata_opt(&account.name).await.map_err(failed)? {
+            Some(found) => found.metadata.uid.unwrap_or_default(),
+            None => return Err(ReferenceError::NotFound { kind: "ServiceAccount", object: account }),
+        };
+        Ok(Account { key: account, uid })
     }
 
     async fn secret_text(&self, secret: ObjectKey, key: &str) -> Result<SecretString, ReferenceError> {
-        self.index.lock().watch_source(SourceKind::Secret, secret.clone(), self.store);
-        let Some(standing) = self.secrets.get(&secret, "").await? else {
-            return Err(ReferenceError::NotFound { kind: "Secret", object: secret });
-        };
+        let standing = self.secret(&secret).await?;
         let Some(value) = standing.data.get(key) else {
             return Err(ReferenceError::NoKey { kind: "Secret", object: secret, key: key.to_owned() });
         };
@@ -100,6 +110,19 @@ impl References<'_> {
             Ok(text) => Ok(SecretString::from(text)),
             Err(_) => Err(ReferenceError::NotText { secret, key: key.to_owned() }),
         }
+    }
+
+    async fn secret(&self, secret: &ObjectKey) -> Result<Arc<Standing>, ReferenceError> {
+        if let Some(known) = self.read.lock().get(secret) {
+            return Ok(known.clone());
+        }
+        self.index.lock().watch_source(SourceKind::Secret, secret.clone(), self.store);
+        let Some(standing) = self.secrets.get(secret, "").await? else {
+            return Err(ReferenceError::NotFound { kind: "Secret", object: secret.clone() });
+        };
+        let standing = Arc::new(standing);
+        self.read.lock().insert(secret.clone(), standing.clone());
+        Ok(standing)
     }
 
     async fn config_map_text(&self, object: ObjectKey, key: &str) -> Result<String, ReferenceError> {

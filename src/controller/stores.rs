@@ -227,7 +227,7 @@ impl Stores {
         self.close_other_form(store, referent.is_some());
         opening.has_read = true;
         let (client, secrets, index, demand) = (&self.client, &self.secrets, &self.index, &*self.demand);
-        let references = References { client, secrets, index, demand, store, scope };
+        let references = References { client, secrets, index, demand, store, scope, read: Mutex::default() };
         let result = self.session(spec, vault, &references).await.map(Arc::new);
         if !opening.is_current() {
             return None;

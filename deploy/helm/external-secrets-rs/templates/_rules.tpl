@@ -24,7 +24,7 @@ In one namespace the cluster's kinds are left out, which a Role can't give and t
 {{- end }}
 - apiGroups: [""]
   resources: [serviceaccounts]
-  verbs: [list, watch]
+  verbs: [get, list, watch]
 {{- if .Values.rbac.serviceAccountTokenCreate }}
 - apiGroups: [""]
   resources: [serviceaccounts/token]
