@@ -203,8 +203,8 @@ async fn kubernetes_with_a_token_in_a_secret() -> Result {
     place.apply([place.account("app")]).await?;
     let token = place.stack.kube().token(place.name(), "app", &[]).await?;
     place.apply([secret(CREDENTIALS, &[("token", &token)])]).await?;
-    let reference = json!({"name": CREDENTIALS, "key": "token"});
-    let auth = json!({"kubernetes": {"mountPath": mount, "role": "app", "secretRef": reference}});
+    // Where no key is written, it is `token`.
+    let auth = json!({"kubernetes": {"mountPath": mount, "role": "app", "secretRef": {"name": CREDENTIALS}}});
     place.serves(auth, &place.login_path(&mount, "login")).await
 }
 

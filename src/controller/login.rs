@@ -12,6 +12,8 @@ use secrecy::SecretString;
 
 /// Audience of a ServiceAccount's token for the JWT method where the store names none, as ESO has it.
 const JWT_AUDIENCE: &str = "vault";
+/// The key of a Secret that a ServiceAccount's token is in, where the store names none.
+const TOKEN_KEY: &str = "token";
 /// How long a ServiceAccount's token lives: it is used once, at once. The API server's minimum.
 const TOKEN_SECONDS: i64 = 600;
 
@@ -84,10 +86,17 @@ async fn kubernetes(
             issued(references, found, account.audiences.clone(), TOKEN_SECONDS)
         }
         Token::Secret(secret_ref) => {
+            let secret_ref = &with_default_key(secret_ref);
             Jwt::Value(read(references, "provider.vault.auth.kubernetes.secretRef", secret_ref).await?)
         }
     };
     Ok(Login::kubernetes(auth.mount(), &auth.role, jwt)?)
+}
+
+/// A Secret of the type kubernetes.io/service-account-token has its token there.
+fn with_default_key(secret_ref: &SecretKeySelector) -> SecretKeySelector {
+    let key = secret_ref.key.as_deref().filter(|key| !key.is_empty()).unwrap_or(TOKEN_KEY);
+    SecretKeySelector { key: Some(key.to_owned()), ..secret_ref.clone() }
 }
 
 async fn jwt(
