@@ -209,7 +209,8 @@ impl JwtAuth {
 pub struct ServiceAccountToken {
     /// The ServiceAccount.
     pub service_account_ref: ServiceAccountSelector,
-    /// More audiences for the token, in the older place; `serviceAccountRef.audiences` is the newer one.
+    /// Audiences of the token, beside those of `serviceAccountRef`; absent, `vault`. Where the token must not do for a
+    /// Vault with that audience, write here which it is for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]
     pub audiences: Vec<String>,

@@ -120,12 +120,46 @@ async fn jwt(
     Ok(Login::jwt(auth.mount(), auth.role.as_deref().unwrap_or_default(), jwt)?)
 }
 
-fn issued(
-    references: &References<'_>,
-    account: Account,
-    audiences: Vec<String>,
-    seconds: i64,
-) -> Jwt {
+/// As ESO has it: those of the ServiceAccount's reference come on top of the token's own, which are `vault` where none are
+/// written.
+fn jwt_audiences(token: &ServiceAccountToken) -> Vec<String> {
+    let mut audiences = token.audiences.clone();
+    if audiences.is_empty() {
+        audiences.push(JWT_AUDIENCE.to_owned());
+    }
+    for audience in &token.service_account_ref.audiences {
+        if !audiences.contains(audience) {
+            audiences.push(audience.clone());
+        }
+    }
+    audiences
+}
+
+fn issued(references: &References<'_>, account: Account, audiences: Vec<String>, seconds: i64) -> Jwt {
     let issuer = ServiceAccountTokens { client: references.client.clone(), account, audiences, seconds };
     Jwt::Issued { identity: issuer.identity(), issuer: std::sync::Arc::new(issuer) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn audiences_are_those_that_eso_asks_for() {
+        let table: [(&[&str], &[&str], &[&str]); 5] = [
+            (&[], &[], &["vault"]),
+            (&[], &["team"], &["vault", "team"]),
+            (&["team"], &[], &["team"]),
+            (&["team"], &["other", "team"], &["team", "other"]),
+            (&[], &["vault"], &["vault"]),
+        ];
+        let texts = |audiences: &[&str]| audiences.iter().map(|audience| (*audience).to_owned()).collect::<Vec<_>>();
+        for (own, of_account, expected) in table {
+            let service_account_ref =
+                ServiceAccountSelector { audiences: texts(of_account), ..ServiceAccountSelector::default() };
+            let token =
+                ServiceAccountToken { service_account_ref, audiences: texts(own), ..ServiceAccountToken::default() };
+            assert_eq!(jwt_audiences(&token), texts(expected), "{own:?} {of_account:?}");
+        }
+    }
 }
