@@ -214,7 +214,7 @@ async fn retry_settings_are_heeded() -> Result {
     place.write("db", json!({"password": "s3cret"})).await?;
     for (name, retries) in [("none", 0), ("two", 2)] {
         let mut store = place.store(name);
-        store["spec"]["retrySettings"] = json!({"maxRetries": retries, "retryInterval": "50ms"});
+        store["spec"]["retrySettings"] = json!({"maxRetries": retries, "retryInterval": "100ms"});
         store["spec"]["provider"]["vault"]["headers"] = json!({"X-Store": name});
         place.apply([store]).await?;
     }

@@ -226,7 +226,7 @@ async fn a_check_notices_that_the_role_is_gone() -> Result {
 async fn the_end_of_a_secret_id_is_announced() -> Result {
     let place = Place::with_role("store-expiring", json!({"secret_id_ttl": "1h", "secret_id_num_uses": 100})).await?;
     may_look_up(&place).await?;
-    place.apply([place.credentials(), checked_every(place.store(STORE), json!("500ms"))]).await?;
+    place.apply([place.credentials(), checked_every(place.store(STORE), json!("1s"))]).await?;
     let operator = Operator::start(place.name()).await?;
     let status = expiring(&place, &["secret id ends at 20", "issue a new one", "credentials Secret"]).await?;
     assert_eq!(condition(&status, "CredentialsExpiring")["reason"], "SecretIdExpiring");
@@ -271,7 +271,7 @@ async fn the_end_of_a_secret_id_is_announced() -> Result {
 async fn the_last_uses_of_a_secret_id_are_announced_and_its_end() -> Result {
     let place = Place::with_role("store-uses", json!({"secret_id_num_uses": 2})).await?;
     may_look_up(&place).await?;
-    place.apply([place.credentials(), checked_every(place.store(STORE), json!("500ms"))]).await?;
+    place.apply([place.credentials(), checked_every(place.store(STORE), json!("1s"))]).await?;
     let operator = Operator::start(place.name()).await?;
     expiring(&place, &["good for 1 more login", "issue a new one"]).await?;
     drop(operator);
@@ -289,7 +289,7 @@ async fn the_last_uses_of_a_secret_id_are_announced_and_its_end() -> Result {
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_role_that_may_not_look_itself_up_is_not_asked_again() -> Result {
     let place = Place::with_role("store-no-lookup", json!({"secret_id_ttl": "1h"})).await?;
-    place.apply([place.credentials(), checked_every(place.store(STORE), json!("200ms"))]).await?;
+    place.apply([place.credentials(), checked_every(place.store(STORE), json!("1s"))]).await?;
     let _operator = Operator::start(place.name()).await?;
     let store = place.store_is(STORE, "True", &[]).await?;
     let status = serde_json::to_value(&store.status)?;

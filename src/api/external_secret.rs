@@ -64,7 +64,7 @@ pub struct ExternalSecretSpec {
     #[serde(default, skip_serializing_if = "is_default")]
     pub refresh_policy: RefreshPolicy,
     /// How long values hold before they are read again, for example `90s`, `15m` or `1h30m`; `1h` where this is absent.
-    /// `0` reads them once, and again when the ExternalSecret changes.
+    /// `0` reads them once, and again when the ExternalSecret changes; anything else below a second counts as a second.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refresh_interval: Option<GoDuration>,
     /// Times in which the periodic refresh may run, or may not. Changes to the ExternalSecret are followed at any time.

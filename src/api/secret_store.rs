@@ -46,8 +46,8 @@ pub struct SecretStoreSpec {
     /// How often and how far apart a failed request is tried again within one refresh.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_settings: Option<RetrySettings>,
-    /// How often the store is checked, as a duration such as `5m` or a number of seconds. Absent or 0, as the operator's
-    /// `--store-requeue-interval` says.
+    /// How often the store is checked, as a duration such as `5m` or a number of seconds; one below a second counts as a
+    /// second. Absent or 0, as the operator's `--store-requeue-interval` says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refresh_interval: Option<SecondsOrDuration>,
     /// Which namespaces may use a ClusterSecretStore: those that one of these matches. Absent, all. It has no effect on a
@@ -170,10 +170,10 @@ impl JsonSchema for Provider {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RetrySettings {
-    /// How many times, for example `5`.
+    /// How many times, for example `5`; at most 10.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_retries: Option<i32>,
-    /// How far apart, for example `10s`.
+    /// How far apart, for example `10s`; doubled for each further try, and at least 100ms.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_interval: Option<GoDuration>,
 }

@@ -5,6 +5,12 @@ use crate::controller::error::StoreError;
 use crate::controller::login::{credential, identity, read};
 use crate::controller::references::References;
 use crate::vault::{ClientIdentity, Connection, RetrySettings};
+use std::time::Duration;
+
+/// No request is tried again more often than this.
+const MOST_RETRIES: u32 = 10;
+/// No request is tried again sooner than this.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
 
 /// Everything that a session for this store needs, with each reference read.
 pub async fn connection(
@@ -86,15 +92,39 @@ async fn client_certificate(
     }
 }
 
+/// What the store says, within bounds: a request that is tried without a pause, or without an end, harms the server and
+/// holds a place that others wait for.
 fn retry(spec: &SecretStoreSpec) -> RetrySettings {
     let default = RetrySettings::default();
     let settings = spec.retry_settings.as_ref();
     RetrySettings {
         max_retries: settings
             .and_then(|settings| settings.max_retries)
-            .map_or(default.max_retries, |retries| u32::try_from(retries).unwrap_or_default()),
+            .map_or(default.max_retries, |retries| u32::try_from(retries).unwrap_or_default().min(MOST_RETRIES)),
         interval: settings
             .and_then(|settings| settings.retry_interval)
-            .map_or(default.interval, crate::api::GoDuration::as_std),
+            .map_or(default.interval, |interval| interval.as_std().max(SHORTEST_PAUSE)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn retries_have_bounds() {
+        let table = [
+            (json!({}), 3, 250),
+            (json!({"maxRetries": 0, "retryInterval": "10s"}), 0, 10_000),
+            (json!({"maxRetries": 1_000_000, "retryInterval": "0"}), 10, 100),
+            (json!({"maxRetries": -1, "retryInterval": "1ns"}), 0, 100),
+        ];
+        for (settings, retries, millis) in table {
+            let json = json!({"provider": {"vault": {"server": "http://v"}}, "retrySettings": settings});
+            let spec: SecretStoreSpec = serde_json::from_value(json).unwrap();
+            let expected = RetrySettings { max_retries: retries, interval: Duration::from_millis(millis) };
+            assert_eq!(retry(&spec), expected, "{settings}");
+        }
     }
 }

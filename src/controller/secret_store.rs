@@ -24,6 +24,8 @@ const CAPABILITIES: &str = "ReadWrite";
 const DEADLINE: Duration = Duration::from_secs(60);
 /// A secret id that ends within this is told of: a week, in which some working day lies.
 const EXPIRING: SignedDuration = SignedDuration::from_hours(7 * 24);
+/// No store is checked more often, whatever it says.
+const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
 /// A secret id with no more logins than this is told of.
 const FEW_USES: u64 = 3;
 
@@ -109,6 +111,7 @@ fn interval(shared: &Shared, store: &StoreEntry) -> Duration {
     let own = store.spec.as_ref().as_ref().ok().and_then(|spec| spec.refresh_interval);
     own.map(|interval| interval.0.as_std())
         .filter(|interval| !interval.is_zero())
+        .map(|interval| interval.max(SHORTEST_INTERVAL))
         .unwrap_or(shared.settings.store_requeue_interval)
 }
 

@@ -5,6 +5,7 @@ use crate::api::{ExternalSecretSpec, RefreshPolicy, SourceRef, StoreRef};
 use crate::sync::due::Schedule;
 use crate::sync::remote_key::RemoteKeyError;
 use crate::sync::windows::{self, ScheduleError};
+use std::time::Duration;
 use thiserror::Error;
 
 /// Why a spec can't be synced. Only an edit mends any of these.
@@ -81,6 +82,9 @@ pub enum SpecError {
     },
 }
 
+/// No shorter interval is heeded: it would keep the operator and Vault busy with one object.
+pub const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
+
 /// When the spec asks to be refreshed.
 pub fn schedule(spec: &ExternalSecretSpec) -> Schedule {
     let interval = spec.refresh_interval().as_std();
@@ -88,7 +92,7 @@ pub fn schedule(spec: &ExternalSecretSpec) -> Schedule {
         RefreshPolicy::CreatedOnce => Schedule::Once,
         RefreshPolicy::OnChange => Schedule::OnChange,
         RefreshPolicy::Periodic if interval.is_zero() => Schedule::OnChange,
-        RefreshPolicy::Periodic => Schedule::Every(interval),
+        RefreshPolicy::Periodic => Schedule::Every(interval.max(SHORTEST_INTERVAL)),
     }
 }
 
@@ -146,7 +150,6 @@ fn generators(spec: &ExternalSecretSpec) -> impl Iterator<Item = String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     fn spec(json: serde_json::Value) -> ExternalSecretSpec {
         serde_json::from_value(json).unwrap()
@@ -157,6 +160,7 @@ mod tests {
         let table = [
             (serde_json::json!({}), Schedule::Every(Duration::from_secs(3600))),
             (serde_json::json!({"refreshInterval": "90s"}), Schedule::Every(Duration::from_secs(90))),
+            (serde_json::json!({"refreshInterval": "1ns"}), Schedule::Every(Duration::from_secs(1))),
             (serde_json::json!({"refreshInterval": "0"}), Schedule::OnChange),
             (serde_json::json!({"refreshPolicy": "OnChange", "refreshInterval": "1h"}), Schedule::OnChange),
             (serde_json::json!({"refreshPolicy": "CreatedOnce"}), Schedule::Once),

@@ -85,7 +85,7 @@ async fn errors_name_the_place_and_no_value_and_keep_the_secret() -> Result {
 async fn hostile_templates_harm_nobody_else() -> Result {
     let (place, operator) = place("template-hostile").await?;
     place.write("well", json!({"v": "1"})).await?;
-    let well = place.external("well", &[("v", "well#v")]).every("500ms");
+    let well = place.external("well", &[("v", "well#v")]).every("1s");
     place.apply_external(well.with("/spec", "target", json!({"template": {"data": {"v": "{{ .v }}"}}}))).await?;
     place.holds("well", &[("v", "1")]).await?;
 
@@ -98,7 +98,7 @@ async fn hostile_templates_harm_nobody_else() -> Result {
         ("self", "{{ define \"t\" }}{{ template \"t\" . }}{{ end }}{{ template \"t\" . }}", "nested more than"),
         ("nested", &nested, "line 1, column"),
     ];
-    place.apply(rows.iter().map(|(name, text, _)| templated(&place, name, of_url(text)).every("500ms").into())).await?;
+    place.apply(rows.iter().map(|(name, text, _)| templated(&place, name, of_url(text)).every("1s").into())).await?;
     for (name, _, word) in rows {
         place.failed_within(name, &["template \"data.url\"", "line 1, column", word], HEALED).await?;
         assert!(place.secret(name).await?.is_none(), "{name}");

@@ -60,7 +60,7 @@ async fn data_and_metadata_are_templates() -> Result {
 async fn a_rotated_value_is_rendered_anew() -> Result {
     let (place, _operator) = place("template-rotation").await?;
     let template = json!({"metadata": {"labels": {"for": "{{ .user }}"}}, "data": {"url": "{{ .user }}@db"}});
-    place.apply_external(templated(&place, "db", template).every("500ms")).await?;
+    place.apply_external(templated(&place, "db", template).every("1s")).await?;
     place.holds("db", &[("url", "admin@db")]).await?;
     place.write("db", json!({"user": "other", "password": "p"})).await?;
     place.holds("db", &[("url", "other@db")]).await?;

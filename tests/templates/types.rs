@@ -77,7 +77,7 @@ async fn a_tls_server_takes_the_pair_from_the_secret() -> Result {
     place.write("db", json!({"user": first.certificate, "password": first.key})).await?;
     let data = json!({"tls.crt": "{{ .user }}", "tls.key": "{{ .password }}"});
     let template = json!({"type": "kubernetes.io/tls", "data": data});
-    place.apply_external(templated(&place, "tls", template).every("500ms")).await?;
+    place.apply_external(templated(&place, "tls", template).every("1s")).await?;
     let secret = place.holds("tls", &[("tls.crt", &first.certificate), ("tls.key", &first.key)]).await?;
     assert_eq!(secret.type_.as_deref(), Some("kubernetes.io/tls"));
     assert_eq!(served(&place, &secret)?, "hello");
