@@ -8,6 +8,7 @@ use crate::api::{
 use crate::controller::error::{ApiServerError, StoreError, SyncError};
 use crate::controller::index::{Checked, StoreEntry};
 use crate::controller::key::{ObjectKey, StoreKey};
+use crate::controller::memory::text_hash;
 use crate::controller::queue::Lane;
 use crate::controller::shared::Shared;
 use crate::controller::{status, wake};
@@ -44,13 +45,13 @@ pub async fn reconcile(shared: &Shared, key: &StoreKey) -> Option<Instant> {
     if validated.is_ok() {
         mend(shared, key, &store);
     }
-    let told = report(shared, key, &store, &validated).await;
+    let (told, written) = report(shared, key, &store, &validated).await;
     let schedule = Schedule::Every(interval(shared, &store));
     let (is_ok, is_down) =
         (validated.is_ok(), matches!(&validated, Err(StoreError::Vault(error)) if error.retry() == Retry::AtRecovery));
     let secret_id = validated.ok().and_then(|valid| valid.secret_id);
-    let checked = |status| Checked { is_ok, is_down, status, secret_id };
-    let failures = told.map_or(1, |status| shared.index.lock().validated(key, checked(status)));
+    let checked = Checked { is_ok, is_down, generation: store.generation, status: written.ok(), told, secret_id };
+    let failures = shared.index.lock().validated(key, checked);
     let wait = if failures == 0 { interval(shared, &store) } else { due::retry_after(schedule, failures) };
     Some(Instant::now() + wait)
 }
@@ -73,9 +74,9 @@ pub fn doubt(shared: &Shared, error: &SyncError) {
 /// nobody, for whom it serves can fail on paths of their own. After an outage they come spread out.
 fn mend(shared: &Shared, key: &StoreKey, store: &StoreEntry) {
     let ready = find_condition(&store.status.conditions, ConditionType::Ready);
-    let was_well = store.failures == 0
-        && store.status.observed_generation == Some(store.generation)
+    let is_said_well = store.status.observed_generation == Some(store.generation)
         && ready.is_some_and(|ready| ready.status != ConditionStatus::False);
+    let was_well = store.failures == 0 && (is_said_well || store.well == Some(store.generation));
     if was_well && !store.is_reopened {
         return;
     }
@@ -115,18 +116,20 @@ fn interval(shared: &Shared, store: &StoreEntry) -> Duration {
         .unwrap_or(shared.settings.store_requeue_interval)
 }
 
-/// Writes the status where it changed, publishes what changed, and logs it.
+/// Writes the status where it changed, publishes what changed, and logs it. Answers with a hash of what is told.
 async fn report(
     shared: &Shared,
     key: &StoreKey,
     store: &StoreEntry,
     validated: &Result<Valid, StoreError>,
-) -> Result<SecretStoreStatus, ApiServerError> {
+) -> (u64, Result<SecretStoreStatus, ApiServerError>) {
     let now = Timestamp::now();
     let (ready, others) = conditions(validated, now);
+    let told = text_hash(Some((&ready.reason, &ready.message)));
     let mut next = store.status.as_ref().clone();
     let is_news = find_condition(&next.conditions, ConditionType::Ready)
-        .is_none_or(|old| (&old.status, &old.reason, &old.message) != (&ready.status, &ready.reason, &ready.message));
+        .is_none_or(|old| (&old.status, &old.reason, &old.message) != (&ready.status, &ready.reason, &ready.message))
+        && store.told != Some(told);
     let mut changed = set_condition(&mut next.conditions, ready.clone(), now);
     for (type_, condition) in others {
         changed |= match condition {
@@ -140,19 +143,16 @@ async fn report(
         tell(shared, key, store, validated, &ready).await;
     }
     if !changed {
-        return Ok(next);
+        return (told, Ok(next));
     }
     let written = write(shared, key, store, &next).await;
     shared.metrics.write(key.kind().as_str(), "status", written.is_ok());
-    match written {
-        Ok(()) => Ok(next),
-        Err(error) => {
-            if !error.is_not_found() {
-                tracing::warn!(store = %key, %error, "could not write a status");
-            }
-            Err(error)
-        }
+    if let Err(error) = &written
+        && !error.is_not_found()
+    {
+        tracing::warn!(store = %key, %error, "could not write a status");
     }
+    (told, written.map(|()| next))
 }
 
 /// Ready, and the conditions that are there only when they have something to say.

@@ -29,6 +29,13 @@ pub struct StoreEntry {
     pub failures: u32,
     /// The last validation found its server down.
     pub is_down: bool,
+    /// The generation in which it was last found well, as long as it stays so; its status may not say so, where it could not
+    /// be written.
+    pub well: Option<i64>,
+    /// A hash of what was last told of it, written or not.
+    pub told: Option<u64>,
+    /// How often its status could not be written in a row.
+    pub unwritten: u32,
     /// It, or something that it refers to, changed since the last validation began.
     pub is_reopened: bool,
     epoch: u32,
@@ -41,8 +48,12 @@ pub struct Checked {
     pub is_ok: bool,
     /// Its server is down: it says itself when it is back.
     pub is_down: bool,
-    /// The status that was written.
-    pub status: SecretStoreStatus,
+    /// The generation that was validated.
+    pub generation: i64,
+    /// The status as it stands now; none where it could not be written.
+    pub status: Option<SecretStoreStatus>,
+    /// A hash of what was told of it.
+    pub told: u64,
     /// What is left of its secret id, where that is known.
     pub secret_id: Option<SecretIdLife>,
 }
@@ -71,6 +82,9 @@ impl StoreEntry {
             deleting: metadata.deletion_timestamp.is_some(),
             secret_id: None,
             failures: 0,
+            well: None,
+            told: None,
+            unwritten: 0,
             is_down: false,
             is_reopened: false,
             epoch: 0,
@@ -104,6 +118,8 @@ impl Index {
         let known = self.stores.get(&key).map(|known| {
             (store.failures, store.is_down, store.is_reopened) = (known.failures, known.is_down, known.is_reopened);
             store.secret_id = known.secret_id.clone();
+            (store.told, store.unwritten) = (known.told, known.unwritten);
+            store.well = known.well.filter(|_| known.uid == store.uid);
             known.is_same_spec(&store)
         });
         let is_held = store.deleting && store.has_eso_finalizer;
@@ -128,14 +144,19 @@ impl Index {
         Some(begun)
     }
 
-    /// Takes note of a validation, and answers how many failed in a row.
+    /// Takes note of a validation, and answers how many in a row failed, or could not be told.
     pub fn validated(&mut self, key: &StoreKey, checked: Checked) -> u32 {
         let Some(store) = self.stores.get_mut(key) else { return 0 };
         store.secret_id = checked.secret_id;
         store.failures = if checked.is_ok { 0 } else { store.failures.saturating_add(1) };
         store.is_down = checked.is_down;
-        store.status = Arc::new(checked.status);
-        store.failures
+        store.well = checked.is_ok.then_some(checked.generation);
+        store.told = Some(checked.told);
+        match checked.status {
+            Some(status) => (store.status, store.unwritten) = (Arc::new(status), 0),
+            None => store.unwritten = store.unwritten.saturating_add(1),
+        }
+        store.failures.max(store.unwritten)
     }
 
     /// Something that a store depends on changed. False where there is no such store any more.

@@ -107,6 +107,20 @@ fn a_changed_credential_reopens_its_store_once() {
 }
 
 #[test]
+fn a_store_whose_status_can_not_be_written_counts_that_and_is_well_all_the_same() {
+    let mut index = Index::default();
+    index.apply_store(store_key(), store(1));
+    let checked = |is_ok, status| Checked { is_ok, is_down: false, generation: 1, status, told: 7, secret_id: None };
+    assert_eq!([1, 2, 3].map(|_| index.validated(&store_key(), checked(true, None))), [1, 2, 3]);
+    index.apply_store(store_key(), store(1));
+    let known = index.store(&store_key()).unwrap();
+    assert_eq!((known.failures, known.well, known.told), (0, Some(1), Some(7)));
+    assert_eq!(index.validated(&store_key(), checked(true, Some(Default::default()))), 0);
+    assert_eq!(index.validated(&store_key(), checked(false, None)), 1);
+    assert_eq!(index.store(&store_key()).unwrap().well, None);
+}
+
+#[test]
 fn a_store_wakes_its_dependents_by_how_they_are() {
     let mut index = Index::default();
     assert_eq!(index.apply_store(store_key(), store(1)), [Wake::Store(store_key())]);
