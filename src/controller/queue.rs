@@ -261,6 +261,9 @@ where
             self.slots.remove(&key);
         } else if let Some(lane) = again {
             self.push(key, lane);
+        } else if slot.due.is_none() {
+            // Nothing is known of it that another push would not say: a key that is gone for good leaves nothing.
+            self.slots.remove(&key);
         }
         self.free_place(group, limits);
     }

@@ -51,6 +51,20 @@ async fn a_key_never_runs_twice_at_once_and_a_wake_up_meanwhile_is_kept() {
     assert_eq!(next(&queue), None);
 }
 
+#[test]
+fn a_key_that_is_not_due_again_leaves_nothing() {
+    let queue = queue(LIMITS);
+    queue.push(1, Lane::Urgent);
+    queue.push(2, Lane::Urgent);
+    assert_eq!(next(&queue), Some((1, Lane::Urgent)));
+    assert_eq!(next(&queue), Some((2, Lane::Urgent)));
+    queue.done(1, None);
+    queue.done(2, Some(Instant::now() + Duration::from_secs(3600)));
+    assert_eq!(queue.state.lock().slots.keys().collect::<Vec<_>>(), [&2]);
+    queue.push(1, Lane::Urgent);
+    assert_eq!(next(&queue), Some((1, Lane::Urgent)));
+}
+
 #[tokio::test]
 async fn a_due_time_rings_once_and_the_newest_counts() {
     let queue = queue(LIMITS);
