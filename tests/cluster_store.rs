@@ -249,7 +249,7 @@ async fn conditions_admit_namespaces_by_expression_and_any_match_does() -> Resul
 /// Every part of it: nothing of a store that somebody else is in charge of is touched, not even its status.
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_store_of_another_class_is_left_alone() -> Result {
-    let (home, _, _operator) = places("css-class").await?;
+    let (home, _, operator) = places("css-class").await?;
     let mut foreign = store(&home, json!([]));
     foreign["spec"]["controller"] = json!("somebody-else");
     home.apply([home.credentials(), foreign, external(&home).into()]).await?;
@@ -266,10 +266,19 @@ async fn a_store_of_another_class_is_left_alone() -> Result {
     home.apply([store(&home, json!([]))]).await?;
     home.holds_within("db", &[("password", "s3cret")], HEALED).await?;
     // Handed over to somebody else, its token is of no more use.
+    let name = format!("clustersecretstore_status_condition{{condition=\"Ready\",name=\"{}\"", home.name());
+    wait_until("a series of the store", SOON, async || match operator.get("/metrics").await {
+        Ok((_, metrics)) if metrics.contains(&name) => Ok(()),
+        other => Err(format!("{other:?}")),
+    })
+    .await?;
     let mut foreign = store(&home, json!([]));
     foreign["spec"]["controller"] = json!("somebody-else");
     home.apply([foreign]).await?;
-    home.revoked(1).await
+    home.revoked(1).await?;
+    let (_, metrics) = operator.get("/metrics").await?;
+    assert!(!metrics.contains(&name), "what its status says is somebody else's to tell");
+    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]

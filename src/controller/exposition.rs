@@ -2,7 +2,8 @@
 
 use crate::api::condition::find_condition;
 use crate::api::{ConditionStatus, ConditionType};
-use crate::controller::index::{Entry, Index};
+use crate::controller::index::{Entry, Index, StoreEntry};
+use crate::controller::key::StoreKey;
 use crate::controller::memory::Memory;
 use crate::controller::shared::Shared;
 use crate::telemetry::metrics::{write_header, write_sample};
@@ -22,7 +23,7 @@ pub fn render(shared: &Shared) -> String {
     external_secrets(&index, ours, &mut out);
     refreshes(&index, ours, &mut out);
     yielded(&index, &mut out);
-    stores(&index, &mut out);
+    stores(&index, &shared.settings.controller_class, &mut out);
     out
 }
 
@@ -103,10 +104,11 @@ fn family(index: &Index, out: &mut String, (name, kind, help): (&str, &str, &str
     }
 }
 
-fn stores(index: &Index, out: &mut String) {
+/// Of stores that another operator is in charge of, it tells.
+fn stores(index: &Index, class: &str, out: &mut String) {
     for (name, is_cluster) in [("secretstore_status_condition", false), ("clustersecretstore_status_condition", true)] {
         write_header(out, name, "gauge", "Whether a condition of a store has a status: 1 or 0");
-        for (key, store) in index.stores().filter(|(key, _)| key.namespace.is_none() == is_cluster) {
+        for (key, store) in ours(index, class).filter(|(key, _)| key.namespace.is_none() == is_cluster) {
             let Some(ready) = find_condition(&store.status.conditions, ConditionType::Ready) else { continue };
             for status in [ConditionStatus::True, ConditionStatus::False] {
                 let namespace = key.namespace.as_deref().unwrap_or_default();
@@ -120,24 +122,34 @@ fn stores(index: &Index, out: &mut String) {
             }
         }
     }
-    secret_ids(index, out);
+    secret_ids(index, class, out);
+}
+
+fn ours<'a>(index: &'a Index, class: &'a str) -> impl Iterator<Item = (&'a StoreKey, &'a StoreEntry)> {
+    index.stores().filter(move |(_, store)| store.is_of_class(class))
 }
 
 /// The ends of secret ids, so that an alert can come before the day.
-fn secret_ids(index: &Index, out: &mut String) {
+fn secret_ids(index: &Index, class: &str, out: &mut String) {
     let name = "external_secrets_store_secret_id_expiry_timestamp_seconds";
-    secret_id(index, out, name, "When the secret id of a store ends", |life| {
+    secret_id((index, class), out, name, "When the secret id of a store ends", |life| {
         let ends: Timestamp = life.expires.as_deref()?.parse().ok()?;
         u64::try_from(ends.as_second()).ok()
     });
     let name = "external_secrets_store_secret_id_uses_left";
-    secret_id(index, out, name, "How many logins the secret id of a store is good for", |life| life.uses_left);
+    secret_id((index, class), out, name, "How many logins the secret id of a store is good for", |life| life.uses_left);
 }
 
 /// One series for each store of whose secret id this much is known.
-fn secret_id(index: &Index, out: &mut String, name: &str, help: &str, value: impl Fn(&SecretIdLife) -> Option<u64>) {
+fn secret_id(
+    (index, class): (&Index, &str),
+    out: &mut String,
+    name: &str,
+    help: &str,
+    value: impl Fn(&SecretIdLife) -> Option<u64>,
+) {
     write_header(out, name, "gauge", help);
-    for (key, store) in index.stores() {
+    for (key, store) in ours(index, class) {
         let Some(value) = store.secret_id.as_ref().and_then(&value) else { continue };
         let namespace = key.namespace.as_deref().unwrap_or_default();
         let labels = [("kind", key.kind().as_str()), ("name", &*key.name), ("namespace", namespace)];
