@@ -388,9 +388,12 @@ async fn folders_are_listed_and_walked_and_metadata_is_read() -> Result {
     let session = rig.session();
     let root = format!("{}/metadata", rig.kv.mount());
     assert_eq!(session.list(KvVersion::V2, &root).await?, ["a", "dir/"]);
-    assert_eq!(session.walk(KvVersion::V2, &root).await?, ["a", "dir/b", "dir/sub/c", "dir/sub/d"]);
-    assert_eq!(session.walk(KvVersion::V2, &format!("{root}/dir/")).await?, ["b", "sub/c", "sub/d"]);
-    assert!(session.walk(KvVersion::V2, &format!("{root}/none")).await?.is_empty(), "certainly nothing there");
+    assert_eq!(session.walk(KvVersion::V2, &root, Urgency::Refresh).await?, ["a", "dir/b", "dir/sub/c", "dir/sub/d"]);
+    assert_eq!(session.walk(KvVersion::V2, &format!("{root}/dir/"), Urgency::Refresh).await?, ["b", "sub/c", "sub/d"]);
+    assert!(
+        session.walk(KvVersion::V2, &format!("{root}/none"), Urgency::Refresh).await?.is_empty(),
+        "certainly nothing there"
+    );
     let wrong = session.list(KvVersion::V1, rig.kv.mount()).await.unwrap_err();
     assert_eq!(wrong.label(), "wrong_kv_version", "{wrong}");
 
@@ -402,7 +405,7 @@ async fn folders_are_listed_and_walked_and_metadata_is_read() -> Result {
 
     let deep = (0..17).map(|n| n.to_string()).collect::<Vec<_>>().join("/");
     rig.kv.write(&format!("deep/{deep}"), json!({"k": "v"})).await?;
-    let error = session.walk(KvVersion::V2, &root).await.unwrap_err();
+    let error = session.walk(KvVersion::V2, &root, Urgency::Refresh).await.unwrap_err();
     assert!(error.to_string().contains("16 levels"), "{error}");
     Ok(())
 }

@@ -3,7 +3,7 @@
 
 use crate::api::ConditionReason;
 use crate::controller::key::{ObjectKey, StoreKey};
-use crate::sync::collect::SourceError;
+use crate::sync::collect::{SourceError, TooMuch};
 use crate::sync::conditions::ConditionsError;
 use crate::sync::plan::TargetError;
 use crate::sync::spec::SpecError;
@@ -25,6 +25,14 @@ pub enum SyncError {
     /// An entry has no value.
     #[error(transparent)]
     Source(#[from] SourceError),
+    /// It asks for more than is held in memory for one.
+    #[error("{place}: {source}")]
+    TooMuch {
+        /// The entry that was one too many, as it stands in the manifest.
+        place: String,
+        /// The limit.
+        source: TooMuch,
+    },
     /// A template made no Secret.
     #[error(transparent)]
     Template(Box<RenderError>),
@@ -270,11 +278,21 @@ impl SyncError {
         }
     }
 
+    /// Whether another try soon would cost much and most likely end the same.
+    pub fn is_costly(&self) -> bool {
+        match self {
+            Self::TooMuch { .. } => true,
+            Self::Source(error) => error.is_too_much(),
+            _ => false,
+        }
+    }
+
     /// Whether people should be told that waiting does not help: kstatus' "Failed".
     pub fn is_stalled(&self) -> bool {
         match self {
             Self::Vault { source, .. } => source.retry() == Retry::AfterEdit,
             Self::Store { source, .. } => source.is_stalled(),
+            other if other.is_costly() => true,
             other => other.is_hopeless(),
         }
     }

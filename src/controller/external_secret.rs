@@ -1,6 +1,7 @@
 //! One ExternalSecret from due to reported: a thin shell around the pure parts.
 
 use crate::api::{CreationPolicy, DeletionPolicy, ExternalSecret, ExternalSecretSpec, from_slice, names};
+use crate::controller::allowance::Allowance;
 use crate::controller::apply::{self, Applied, Change, Known};
 use crate::controller::coexistence;
 use crate::controller::deletion;
@@ -123,7 +124,9 @@ async fn sync(
     urgency: Urgency,
 ) -> Result<Synced, SyncError> {
     spec::check(spec)?;
-    let collected = gather(&shared.stores, &job.object.key.namespace, spec, urgency).await?;
+    // Held to the end, as what it allows is.
+    let allowance = Allowance::new(&shared.large);
+    let collected = gather(&shared.stores, &job.object.key.namespace, spec, urgency, &allowance).await?;
     let read = Instant::now();
     let follows = spec.target.deletion_policy == DeletionPolicy::Delete;
     match follows && collected.is_all_gone() {
@@ -233,6 +236,9 @@ async fn conclude(
         }
         Err(error) => {
             memory.failed(error.is_hopeless());
+            if error.is_costly() {
+                memory.put_off();
+            }
             secret_store::doubt(shared, &error);
             secret_store::tell_held(shared, &error).await;
             Err(error)

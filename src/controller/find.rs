@@ -1,12 +1,14 @@
 //! `dataFrom.find`: every secret below a folder whose path and metadata match.
 
-use crate::controller::gather::PARALLEL;
+use crate::controller::gather::{PARALLEL, ReadError, Reading};
 use crate::sync::source::Folder;
-use crate::vault::{KvSecret, KvVersion, Session, Urgency, VaultError};
+use crate::vault::{KvSecret, KvVersion, Session, SessionId, Urgency, VaultError};
 use futures::stream::{self, StreamExt, TryStreamExt};
+use parking_lot::Mutex;
 use regex::Regex;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use tokio::sync::OnceCell;
 
 /// What is looked for.
 #[derive(Debug, Clone, Copy)]
@@ -19,24 +21,41 @@ pub struct Wanted<'a> {
     pub tags: Option<&'a BTreeMap<String, String>>,
 }
 
+/// The names in a folder, once somebody has looked.
+type Names = Arc<OnceCell<Vec<String>>>;
+
+/// What is known of folders in one sync: each is walked once, however many look for something in it.
+#[derive(Default)]
+pub struct Walks(Mutex<HashMap<(SessionId, Folder), Names>>);
+
+impl Walks {
+    /// The folder's place, to be filled by whoever comes first.
+    fn of(&self, session: &Session, folder: &Folder) -> Names {
+        self.0.lock().entry((session.id(), folder.clone())).or_default().clone()
+    }
+}
+
 /// The secrets of `folder` that match, with their names. One that is deleted is passed over, as is one that goes while we
 /// look.
 pub async fn find(
     session: &Session,
     folder: &Folder,
     wanted: Wanted<'_>,
-    urgency: Urgency,
-) -> Result<Vec<(String, Arc<KvSecret>)>, VaultError> {
-    let found = session.walk(folder.version, &folder.metadata).await?;
-    let named = |name: String| {
+    reading: Reading<'_>,
+) -> Result<Vec<(String, Arc<KvSecret>)>, ReadError> {
+    let (urgency, known) = (reading.urgency, reading.walks.of(session, folder));
+    let walk = || session.walk(folder.version, &folder.metadata, urgency);
+    let found = known.get_or_try_init(walk).await?;
+    let named = |name: &String| {
         let full = if wanted.prefix.is_empty() { name.clone() } else { format!("{}/{name}", wanted.prefix) };
-        wanted.name.is_none_or(|regex| regex.is_match(&full)).then_some((full, name))
+        wanted.name.is_none_or(|regex| regex.is_match(&full)).then(|| (full, name.clone()))
     };
     let read = |(full, name): (String, String)| async move {
-        let secret = one(session, folder, &name, wanted.tags, urgency).await?;
-        Ok::<_, VaultError>(secret.map(|secret| (full, secret)))
+        let Some(secret) = one(session, folder, &name, wanted.tags, urgency).await? else { return Ok(None) };
+        reading.allowance.take(full.len() + secret.json().len()).await?;
+        Ok::<_, ReadError>(Some((full, secret)))
     };
-    let reads: Vec<_> = found.into_iter().filter_map(named).map(read).collect();
+    let reads: Vec<_> = found.iter().filter_map(named).map(read).collect();
     let found: Vec<Option<_>> = stream::iter(reads).buffered(PARALLEL).try_collect().await?;
     Ok(found.into_iter().flatten().collect())
 }

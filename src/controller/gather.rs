@@ -1,20 +1,44 @@
 //! Reads what a sync needs from Vault: each distinct path and version once, in parallel, through the session of its store.
 
 use crate::api::{DeletionPolicy, ExternalSecretSpec};
+use crate::controller::allowance::Allowance;
 use crate::controller::error::SyncError;
-use crate::controller::find;
+use crate::controller::find::{self, Walks};
 use crate::controller::key::StoreKey;
 use crate::controller::stores::{OpenStore, Stores};
-use crate::sync::collect::{Answer, Collected, collect};
+use crate::sync::collect::{Answer, Collected, TooMuch, collect};
 use crate::sync::source::{Question, Source, Want, sources};
 use crate::sync::spec::SpecError;
 use crate::vault::{SessionId, Urgency, VaultError};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use std::collections::HashMap;
 use std::sync::Arc;
+use thiserror::Error;
 
 /// Reads of one sync that are under way at once.
 pub const PARALLEL: usize = 8;
+
+/// How one sync reads.
+#[derive(Clone, Copy)]
+pub struct Reading<'a> {
+    /// How soon its answers are wanted.
+    pub urgency: Urgency,
+    /// How much it may read.
+    pub allowance: &'a Allowance,
+    /// The folders that it looked through.
+    pub walks: &'a Walks,
+}
+
+/// Why a question has no answer.
+#[derive(Debug, Clone, Error)]
+pub enum ReadError {
+    /// Vault gave none.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    /// The sync has read too much by then.
+    #[error(transparent)]
+    TooMuch(#[from] TooMuch),
+}
 
 /// One question, for as many sources as ask it.
 struct Ask<'a> {
@@ -25,17 +49,21 @@ struct Ask<'a> {
     source: &'a Source<'a>,
 }
 
-/// The data of the Secret that `spec` describes, or the first error: all values or none.
+/// The data of the Secret that `spec` describes, or the first error: all values or none. `allowance` lasts as long as the
+/// data does.
 pub async fn gather(
     stores: &Stores,
     namespace: &Arc<str>,
     spec: &ExternalSecretSpec,
     urgency: Urgency,
+    allowance: &Allowance,
 ) -> Result<Collected, SyncError> {
     let sources = sources(spec)?;
     let (asks, ask_of) = asks(stores, namespace, &sources).await?;
     let policy = spec.target.deletion_policy;
-    let asked: Vec<_> = asks.into_iter().map(|ask| answer(ask, urgency, policy)).collect();
+    let walks = Walks::default();
+    let reading = Reading { urgency, allowance, walks: &walks };
+    let asked: Vec<_> = asks.into_iter().map(|ask| answer(ask, reading, policy)).collect();
     let answers: Vec<(Answer, String)> = stream::iter(asked).buffered(PARALLEL).try_collect().await?;
     let triples = sources.iter().zip(&ask_of).filter_map(|(source, position)| {
         let (answer, path) = answers.get(*position)?;
@@ -77,25 +105,41 @@ async fn asks<'a>(
 }
 
 /// The answer to one question, with the path it was asked at.
-async fn answer(ask: Ask<'_>, urgency: Urgency, policy: DeletionPolicy) -> Result<(Answer, String), SyncError> {
-    let session = &ask.open.session;
-    let (answer, path) = match (&ask.question, &ask.source.want) {
-        (Question::Secret(path), _) => (session.read(path, urgency).await.map(Answer::Secret), path.path.clone()),
-        (Question::Metadata(path), _) => {
-            (session.read_metadata(path, urgency).await.map(Answer::Metadata), path.clone())
-        }
-        (Question::Folder(folder), Want::Find { folder: prefix, name, tags, .. }) => {
-            let wanted = find::Wanted { prefix, name: name.as_ref(), tags: *tags };
-            (find::find(session, folder, wanted, urgency).await.map(Answer::Found), folder.metadata.clone())
-        }
-        (Question::Folder(folder), _) => (Ok(Answer::Found(Vec::new())), folder.metadata.clone()),
+async fn answer(ask: Ask<'_>, reading: Reading<'_>, policy: DeletionPolicy) -> Result<(Answer, String), SyncError> {
+    let path = match &ask.question {
+        Question::Secret(path) => path.path.clone(),
+        Question::Metadata(path) => path.clone(),
+        Question::Folder(folder) => folder.metadata.clone(),
     };
-    match answer {
+    match read(&ask, reading).await {
         Ok(answer) => Ok((answer, path)),
-        Err(error) => {
+        Err(ReadError::TooMuch(source)) => Err(SyncError::TooMuch { place: ask.source.place.clone(), source }),
+        Err(ReadError::Vault(error)) => {
             let answer = gone(&error, policy).map(|answer| (answer, path));
             answer.ok_or_else(|| SyncError::vault(ask.store.clone(), &ask.source.place, error))
         }
+    }
+}
+
+async fn read(ask: &Ask<'_>, reading: Reading<'_>) -> Result<Answer, ReadError> {
+    let (session, urgency) = (&ask.open.session, reading.urgency);
+    match (&ask.question, &ask.source.want) {
+        (Question::Secret(path), _) => {
+            let secret = session.read(path, urgency).await?;
+            reading.allowance.take(secret.json().len()).await?;
+            Ok(Answer::Secret(secret))
+        }
+        (Question::Metadata(path), _) => {
+            let metadata = session.read_metadata(path, urgency).await?;
+            let sizes = metadata.custom_metadata.iter().map(|(key, value)| key.len() + value.len());
+            reading.allowance.take(sizes.sum()).await?;
+            Ok(Answer::Metadata(metadata))
+        }
+        (Question::Folder(folder), Want::Find { folder: prefix, name, tags, .. }) => {
+            let wanted = find::Wanted { prefix, name: name.as_ref(), tags: *tags };
+            find::find(session, folder, wanted, reading).await.map(Answer::Found)
+        }
+        (Question::Folder(_), _) => Ok(Answer::Found(Vec::new())),
     }
 }
 

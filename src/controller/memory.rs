@@ -5,7 +5,7 @@ use crate::api::{Condition, ConditionStatus, ConditionType, ExternalSecretStatus
 use crate::controller::apply::{Applied, Change};
 use crate::controller::observed::Observed;
 use crate::controller::uid::Uid;
-use crate::sync::due::Last;
+use crate::sync::due::{self, Last};
 use crate::sync::template::Parsed;
 use k8s_openapi::jiff::Timestamp;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -120,6 +120,11 @@ impl Memory {
         self.last.failures = self.last.failures.saturating_add(1);
         self.last.hopeless = hopeless;
         self.errors = self.errors.saturating_add(1);
+    }
+
+    /// Has what failed tried again as late as after many failures.
+    pub fn put_off(&mut self) {
+        self.last.failures = self.last.failures.max(due::LAST_STEP);
     }
 
     /// Whether the spec, labels and annotations are those of the last try.

@@ -6,6 +6,7 @@
 //!   └── wake ───────────┘                       sync::due  stores,vault    api_secrets  status,events
 //! ```
 
+mod allowance;
 pub mod api_secrets;
 mod apply;
 mod coexistence;

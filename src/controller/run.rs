@@ -1,6 +1,7 @@
 //! Starts the parts, and stops them in order.
 
 use crate::api::StoreKind;
+use crate::controller::allowance::LARGE_AT_ONCE;
 use crate::controller::api_secrets::Secrets;
 use crate::controller::demand::Demand;
 use crate::controller::index::Index;
@@ -66,6 +67,7 @@ impl Controller {
             queue: Queue::new(limits),
             brake: Mutex::new(Brake::new(settings.deletion_brake)),
             renders: Semaphore::new(RENDERS),
+            large: Arc::new(Semaphore::new(LARGE_AT_ONCE)),
             store_queue: Queue::new(Limits { running: STORES_AT_ONCE, reserved: 0 }),
             secrets,
             index,

@@ -43,6 +43,8 @@ pub struct Shared {
     pub brake: Mutex<Brake<StoreKey, Id>>,
     /// Places for templates that are rendered.
     pub renders: Semaphore,
+    /// Places for syncs that read much.
+    pub large: Arc<Semaphore>,
     /// Publishes events.
     pub recorder: Recorder,
     /// Counts.

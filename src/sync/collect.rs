@@ -10,6 +10,17 @@ use crate::vault::{Gone, KvMetadata, KvSecret};
 use std::sync::Arc;
 use thiserror::Error;
 
+/// How much one Secret may be made of, in bytes. It holds 1 MiB; what it is made of may be larger, since properties and
+/// templates take parts.
+pub const MOST_BYTES: usize = 16 << 20;
+
+/// It would be made of more than that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error(
+    "one Secret would be made of more than 16 MiB, of which it can hold 1 MiB; narrow the path or name of `find`, or split the ExternalSecret"
+)]
+pub struct TooMuch;
+
 /// What a store answered for one source.
 #[derive(Debug, Clone)]
 pub enum Answer {
@@ -82,6 +93,9 @@ pub enum Problem {
         /// Why.
         source: DecodeError,
     },
+    /// It is more than we take.
+    #[error(transparent)]
+    TooMuch(#[from] TooMuch),
     /// A metadata that can't be written as JSON: a fault of ours.
     #[error("its metadata could not be read")]
     Metadata,
@@ -92,6 +106,11 @@ fn at(path: &str) -> String {
 }
 
 impl SourceError {
+    /// Whether it is the amount that is wrong.
+    pub fn is_too_much(&self) -> bool {
+        matches!(&*self.problem, Problem::TooMuch(_))
+    }
+
     /// Whether only an edit of the spec mends it; what is missing in Vault may appear there.
     pub fn is_hopeless(&self) -> bool {
         matches!(&*self.problem, Problem::Rewrite(error) if !matches!(error, RewriteError::Priority(_) | RewriteError::Conflict(_) | RewriteError::Key(_) | RewriteError::NotAnObject(_)))
@@ -106,15 +125,19 @@ pub fn collect<'a>(
     policy: DeletionPolicy,
 ) -> Result<Collected, SourceError> {
     let mut collected = Collected::default();
-    let mut first = None;
+    let (mut first, mut taken) = (None, 0);
     for (source, answer, path) in sources {
         first = first.or(Some((source, path)));
         if is_gone(answer) {
             collected.gone.push(source.place.clone());
             continue;
         }
-        let values = values(source, answer);
-        collected.data.extend(values.map_err(|problem| error(source, path, problem))?);
+        let values = values(source, answer).map_err(|problem| error(source, path, problem))?;
+        taken += values.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>();
+        if taken > MOST_BYTES {
+            return Err(error(source, path, TooMuch.into()));
+        }
+        collected.data.extend(values);
     }
     match first {
         Some((source, path)) if policy == DeletionPolicy::Retain && collected.data.is_empty() => {

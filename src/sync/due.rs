@@ -4,6 +4,8 @@ use std::time::{Duration, Instant};
 
 /// A failed sync is tried again after this long, then after twice that, and so on.
 const FIRST_RETRY: Duration = Duration::from_secs(2);
+/// From this many failures in a row on, no retry waits longer.
+pub const LAST_STEP: u32 = 9;
 /// No retry waits longer than this, nor longer than the refresh interval.
 const LAST_RETRY: Duration = Duration::from_secs(300);
 /// Objects that would all be refreshed at once are spread over at most this.
@@ -163,6 +165,7 @@ mod tests {
         assert_eq!(retry_after(Schedule::Every(Duration::from_secs(10)), 9).as_secs(), 10);
         assert_eq!(retry_after(Schedule::Every(Duration::from_secs(1)), 9).as_secs(), 2);
         assert_eq!(retry_after(Schedule::OnChange, u32::MAX).as_secs(), 300);
+        assert_eq!(retry_after(every, LAST_STEP), LAST_RETRY);
     }
 
     #[test]

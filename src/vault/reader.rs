@@ -63,10 +63,14 @@ impl Reader {
         Ok(metadata)
     }
 
-    pub(super) async fn list(&self, version: KvVersion, folder: &str) -> Result<Vec<String>, VaultError> {
+    pub(super) async fn list(
+        &self,
+        version: KvVersion,
+        folder: &str,
+        urgency: Urgency,
+    ) -> Result<Vec<String>, VaultError> {
         let path = folder.trim_end_matches('/');
-        let question =
-            Question { call: Call::List, action: Action::List, path, query: None, urgency: Urgency::Refresh };
+        let question = Question { call: Call::List, action: Action::List, path, query: None, urgency };
         let answer = self.caller.ask(question).await?;
         if answer.status == 404 {
             let error = self.not_found(&KvPath::latest(version, path), &answer).await;

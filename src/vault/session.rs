@@ -87,13 +87,13 @@ impl Session {
     /// Lists one folder at its API path (`kv/metadata/database` for v2); folders in it end in `/`.
     /// Empty only where the folder is certainly empty or missing.
     pub async fn list(&self, version: KvVersion, folder: &str) -> Result<Vec<String>, VaultError> {
-        self.reader.list(version, folder).await
+        self.reader.list(version, folder, Urgency::Refresh).await
     }
 
-    /// All secrets below a folder, as sorted paths below it: at most 16 levels and 10,000 names
+    /// All secrets below a folder, as sorted paths below it: at most 16 levels, 10,000 names and 4 MiB of paths
     /// ([`ErrorKind::WalkLimit`]), with 8 requests at a time. Soft-deleted ones are among them.
-    pub async fn walk(&self, version: KvVersion, folder: &str) -> Result<Vec<String>, VaultError> {
-        walk(&self.reader, version, folder).await
+    pub async fn walk(&self, version: KvVersion, folder: &str, urgency: Urgency) -> Result<Vec<String>, VaultError> {
+        walk(&self.reader, version, folder, urgency).await
     }
 
     /// Proves that the session can work: logs in where no token lives, else asks the server about the one there is,
