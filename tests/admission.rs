@@ -4,6 +4,8 @@
 #[path = "admission/cases.rs"]
 mod cases;
 mod common;
+#[path = "admission/store_cases.rs"]
+mod store_cases;
 #[path = "admission/upgrade.rs"]
 mod upgrade;
 
@@ -85,12 +87,12 @@ async fn external_secrets_are_checked() -> Result {
 
 #[tokio::test]
 async fn stores_are_checked() -> Result {
-    Cluster::new("admission-ss").await?.check("SecretStore", cases::stores()).await
+    Cluster::new("admission-ss").await?.check("SecretStore", store_cases::stores()).await
 }
 
 #[tokio::test]
 async fn cluster_stores_are_checked_alike() -> Result {
-    Cluster::new("admission-css").await?.check("ClusterSecretStore", cases::stores()).await
+    Cluster::new("admission-css").await?.check("ClusterSecretStore", store_cases::stores()).await
 }
 
 #[tokio::test]
@@ -111,7 +113,7 @@ async fn the_seeds_manifests_are_taken_as_they_stand() -> Result {
 #[tokio::test]
 async fn a_new_object_has_a_status_about_nothing() -> Result {
     let cluster = Cluster::new("admission-new").await?;
-    for (kind, spec) in [("ExternalSecret", cases::external_secret()), ("SecretStore", cases::store())] {
+    for (kind, spec) in [("ExternalSecret", cases::external_secret()), ("SecretStore", store_cases::store())] {
         let created = cluster.api("v1", kind).create(&PostParams::default(), &object("v1", kind, "new", &spec)).await?;
         assert_eq!(created.data["status"], json!({"observedGeneration": -1}), "{kind}");
     }

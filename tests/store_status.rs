@@ -204,6 +204,42 @@ async fn a_store_is_checked_at_its_interval_or_the_operators() -> Result {
     Ok(())
 }
 
+/// The operator's rights lack the store's status: what it would say is told once, and nobody waits or hurries because of it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_status_that_can_not_be_written_hastens_nobody() -> Result {
+    let place = Place::new("store-unwritten").await?;
+    let rules = json!([
+        {"apiGroups": ["external-secrets.io"], "resources": ["*"], "verbs": ["get", "list", "watch"]},
+        {"apiGroups": ["external-secrets.io"], "resources": ["externalsecrets/status"], "verbs": ["patch"]},
+        {"apiGroups": [""], "resources": ["secrets"], "verbs": ["*"]},
+        {"apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create"]},
+    ]);
+    let meta = json!({"name": "operator"});
+    let role = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": meta, "rules": rules});
+    let binding = json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": {"name": "operator"},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "operator"},
+        "subjects": [{"kind": "ServiceAccount", "name": "operator", "namespace": place.name()}],
+    });
+    let external = place.external("db", &[("password", "no-such-path#password")]);
+    let objects = [place.account("operator"), role, binding, place.credentials(), place.store(STORE), external.into()];
+    place.apply(objects).await?;
+    let kubeconfig = place.stack.kube().service_account_kubeconfig(place.name(), "operator").await?;
+    let operator = Operator::start_with(&["--namespace", place.name()], Some(&kubeconfig)).await?;
+    operator.ready().await?;
+    place.failed("db", &["no secret at"]).await?;
+    let refusals = || operator.log().matches("could not write a status").count();
+    // After 2, 4 and 8 seconds each: at most three more in ten.
+    holds_for("few tries", Duration::from_secs(10), async || match (place.reads("no-such-path"), refusals()) {
+        (1..=5, 0..=4) => Ok(()),
+        seen => Err(format!("{seen:?} reads of the object and writes of the store's status")),
+    })
+    .await?;
+    assert!(refusals() >= 2, "it is tried again");
+    assert_eq!(place.events(STORE).await?.len(), 1, "{:?}", place.events(STORE).await?);
+    Ok(())
+}
+
 /// A token that nobody has used for a while is asked about, and one that died is replaced.
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_check_notices_that_the_role_is_gone() -> Result {
