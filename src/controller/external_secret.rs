@@ -16,7 +16,7 @@ use crate::controller::shared::Shared;
 use crate::controller::untold::{self, Untold};
 use crate::controller::{secret_store, status, templates};
 use crate::sync::due::{self, Due};
-use crate::sync::plan::{Policy, TargetError, is_as_left, is_made_by};
+use crate::sync::plan::{Policy, TargetError, is_as_left, is_made_by, merges};
 use crate::sync::secret::{Desired, Origin};
 use crate::sync::spec;
 use crate::sync::template::Parsed;
@@ -70,7 +70,7 @@ pub async fn reconcile(shared: &Shared, id: Id, lane: Lane) -> Option<Instant> {
     };
     if is_only_drift {
         match drift(shared, &job, &target, policy).await {
-            Drift::None(version) => return keep(shared, id, schedule, job.memory, version),
+            Drift::None(version) => return keep(shared, id, (schedule, policy), job.memory, version),
             Drift::Gone => return None,
             Drift::Real => {}
         }
@@ -296,10 +296,12 @@ async fn drift(shared: &Shared, job: &Job, target: &ObjectKey, policy: CreationP
         Seen::Absent if !is_alive(shared, &job.object).await => Drift::Gone,
         Seen::Absent | Seen::Unknown => Drift::Real,
         Seen::Present(_) => match shared.secrets.get(target, &origin.field_manager()).await {
-            Ok(Some(standing)) if is_as_left(origin, policy, &standing, job.memory.data) => Drift::None(TargetVersion {
-                uid: standing.uid.as_str().into(),
-                revision: revision(&standing.resource_version),
-            }),
+            Ok(Some(standing)) if is_as_left(origin, policy, &standing, job.memory.data) => {
+                Drift::None(TargetVersion {
+                    uid: standing.uid.as_str().into(),
+                    revision: revision(&standing.resource_version),
+                })
+            }
             _ => Drift::Real,
         },
     }
@@ -319,15 +321,17 @@ async fn is_alive(shared: &Shared, object: &Observed) -> bool {
 }
 
 /// The target's data is as we left it under another version: nothing to do but remember that. Whether its labels and
-/// annotations are too, which Vault's values may be part of, the next refresh finds out.
+/// annotations are too, which Vault's values may be part of, the next refresh finds out; but where several merge into it,
+/// who may disagree on them and would never come to rest.
 fn keep(
     shared: &Shared,
     id: Id,
-    schedule: due::Schedule,
+    (schedule, policy): (due::Schedule, CreationPolicy),
     mut memory: Memory,
     version: TargetVersion,
 ) -> Option<Instant> {
-    (memory.target, memory.written) = (Some(version), None);
+    memory.target = Some(version);
+    memory.written = memory.written.filter(|_| merges(policy));
     let next = due::next(schedule, &memory.last);
     shared.finish(id, memory);
     next
