@@ -364,7 +364,8 @@ async fn an_edit_of_the_policy_is_followed() -> Result {
     let held = json!({"metadata": {"finalizers": ["example.com/held"]}});
     let target = json!({"name": "db", "creationPolicy": "Orphan", "template": held});
     place.apply_external(external(&place, "es", "Orphan", "db").with("/spec", "target", target)).await?;
-    is("the finalizer", |secret| secret.metadata.finalizers.as_deref() == Some(&["example.com/held".to_owned()])).await?;
+    is("the finalizer", |secret| secret.metadata.finalizers.as_deref() == Some(&["example.com/held".to_owned()]))
+        .await?;
     let target = json!({"name": "db", "creationPolicy": "Orphan", "immutable": true, "template": held});
     place.apply_external(external(&place, "es", "Orphan", "db").with("/spec", "target", target)).await?;
     is("an immutable Secret", |secret| secret.immutable == Some(true)).await?;

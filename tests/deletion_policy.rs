@@ -344,8 +344,12 @@ async fn what_is_missing_is_told_once() -> Result {
     operator.stop()?;
     let reads = place.reads("typo");
     let _operator = Operator::start(place.name()).await?;
-    wait_until("refreshes", SOON, async || if place.reads("typo") > reads + 6 { Ok(()) } else { Err(place.proxy.summary()) })
-        .await?;
+    wait_until(
+        "refreshes",
+        SOON,
+        async || if place.reads("typo") > reads + 6 { Ok(()) } else { Err(place.proxy.summary()) },
+    )
+    .await?;
     once().await?;
     Ok(())
 }

@@ -129,7 +129,8 @@ async fn a_second_signal_ends_it_at_once() -> Result {
     let read_at = place.read_at("db");
     place.proxy.rule(move |seen| seen.path == read_at, Action::Hang);
     place.apply([place.external("db", &[("password", "db#password")]).into()]).await?;
-    wait_until("the read", SOON, async || if place.reads("db") > 0 { Ok(()) } else { Err(place.proxy.summary()) }).await?;
+    wait_until("the read", SOON, async || if place.reads("db") > 0 { Ok(()) } else { Err(place.proxy.summary()) })
+        .await?;
     operator.signal()?;
     let log = |words: &'static str| {
         let operator = &operator;

@@ -64,7 +64,8 @@ pub fn secrets(vault: &VaultProvider) -> Vec<(&str, Option<&str>)> {
         .chain(passwords)
         .chain(cert)
         .chain(tls);
-    let selected = selectors.map(|selector: &SecretKeySelector| (selector.name.as_str(), selector.namespace.as_deref()));
+    let selected =
+        selectors.map(|selector: &SecretKeySelector| (selector.name.as_str(), selector.namespace.as_deref()));
     let provider = vault.ca_provider.iter().filter(|provider| provider.type_ == CaProviderType::Secret);
     selected.chain(provider.map(|provider| (provider.name.as_str(), provider.namespace.as_deref()))).collect()
 }

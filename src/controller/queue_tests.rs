@@ -257,7 +257,10 @@ impl Model {
             Step::Remove(key) => {
                 self.queue.remove(&key);
                 self.waiting.remove(&key);
-                self.running.iter_mut().filter(|running| running.0 == key).for_each(|running| (running.2, running.3) = (None, true));
+                self.running
+                    .iter_mut()
+                    .filter(|running| running.0 == key)
+                    .for_each(|running| (running.2, running.3) = (None, true));
             }
             Step::Move(key, group, told) => {
                 let old = self.groups.borrow_mut().insert(key, group).unwrap_or(0);

@@ -41,13 +41,11 @@ pub async fn external_secrets(shared: Arc<Shared>, started: Started, gate: Gate,
                 let status = raw.status;
                 let object = Observed::new(raw.metadata, raw.spec);
                 let status = status.as_ref().map(|status| status.get());
-                object
-                    .map(|object| shared.index.lock().apply_external_secret(object, status))
-                    .unwrap_or_default()
+                object.map(|object| shared.index.lock().apply_external_secret(object, status)).unwrap_or_default()
             }
-            Event::Delete(raw) => key(&raw.metadata)
-                .map(|key| shared.index.lock().remove_external_secret(&key))
-                .unwrap_or_default(),
+            Event::Delete(raw) => {
+                key(&raw.metadata).map(|key| shared.index.lock().remove_external_secret(&key)).unwrap_or_default()
+            }
             Event::InitDone => {
                 let wakes = shared.index.lock().external_secrets_listed();
                 gate.open();

@@ -225,7 +225,8 @@ mod tests {
         let step = |merge: serde_json::Value| json!([{"merge": merge}]);
         let error = run(step(json!({})), &OBJECTS).unwrap_err();
         assert_eq!(error, RewriteError::Conflict("s".to_owned()));
-        let many = serde_json::to_string(&(0..99).map(|n| (format!("k{n:02}"), n)).collect::<BTreeMap<_, _>>()).unwrap();
+        let many =
+            serde_json::to_string(&(0..99).map(|n| (format!("k{n:02}"), n)).collect::<BTreeMap<_, _>>()).unwrap();
         let error = run(step(json!({})), &[("one", &many), ("two", &many)]).unwrap_err().to_string();
         assert!(error.contains("k00, k01") && error.contains("k09 and 89 more"), "{error}");
         let ignoring = json!({"conflictPolicy": "Ignore"});

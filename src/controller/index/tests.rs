@@ -166,7 +166,11 @@ fn what_is_mended_while_it_fails_runs_it_again() {
     let id = apply(&mut index, "es", 1, "t").unwrap();
     index.apply_source(SourceKind::Secret, &metadata("t", "s", 0, "7"));
     let mut memory = index.begin(id).unwrap().memory;
-    assert_eq!(index.remove_source(SourceKind::Secret, &metadata("t", "s", 0, "8")), [], "nobody knows yet that it waits");
+    assert_eq!(
+        index.remove_source(SourceKind::Secret, &metadata("t", "s", 0, "8")),
+        [],
+        "nobody knows yet that it waits"
+    );
     memory.failed(true);
     assert!(index.finish(id, memory));
     let job = index.begin(id).unwrap();
