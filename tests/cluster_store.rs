@@ -266,16 +266,18 @@ async fn a_store_of_another_class_is_left_alone() -> Result {
     home.apply([store(&home, json!([]))]).await?;
     home.holds_within("db", &[("password", "s3cret")], HEALED).await?;
     // Handed over to somebody else, its token is of no more use.
-    let series = async || -> Result<bool> {
-        let name = format!("clustersecretstore_status_condition{{condition=\"Ready\",name=\"{}\"", home.name());
-        Ok(operator.get("/metrics").await?.1.contains(&name))
-    };
-    assert!(series().await?);
+    let name = format!("clustersecretstore_status_condition{{condition=\"Ready\",name=\"{}\"", home.name());
+    wait_until("a series of the store", SOON, async || match operator.get("/metrics").await {
+        Ok((_, metrics)) if metrics.contains(&name) => Ok(()),
+        other => Err(format!("{other:?}")),
+    })
+    .await?;
     let mut foreign = store(&home, json!([]));
     foreign["spec"]["controller"] = json!("somebody-else");
     home.apply([foreign]).await?;
     home.revoked(1).await?;
-    assert!(!series().await?, "what its status says is somebody else's to tell");
+    let (_, metrics) = operator.get("/metrics").await?;
+    assert!(!metrics.contains(&name), "what its status says is somebody else's to tell");
     Ok(())
 }
 

@@ -44,7 +44,7 @@ async fn operator_that_patches(hint: &str, patched: &[&str]) -> Result<(Place, O
     Ok((place, operator))
 }
 
-async fn events(place: &Place, name: &str) -> Result<Vec<String>, String> {
+async fn events(place: &Place, name: &str) -> std::result::Result<Vec<String>, String> {
     let events = place.events(name).await.map_err(|error| error.to_string())?;
     Ok(events.into_iter().map(|(_, reason, _)| reason).collect())
 }

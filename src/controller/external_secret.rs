@@ -17,7 +17,7 @@ use crate::controller::shared::Shared;
 use crate::controller::untold::{self, Untold};
 use crate::controller::{secret_store, spans, status, templates};
 use crate::sync::due::{self, Due};
-use crate::sync::plan::{Policy, TargetError, is_as_left, is_made_by};
+use crate::sync::plan::{Policy, TargetError, is_as_left, is_made_by, merges};
 use crate::sync::secret::{Desired, Origin};
 use crate::sync::spec;
 use crate::sync::template::Parsed;
@@ -90,7 +90,7 @@ async fn perform(shared: &Shared, id: Id, lane: Lane, job: Job, task: Task) -> O
         match drift(shared, &job, &target, policy).await {
             Drift::None(version) => {
                 spans::succeeded(spans::UNCHANGED);
-                return keep(shared, id, schedule, job.memory, version);
+                return keep(shared, id, (schedule, policy), job.memory, version);
             }
             Drift::Gone => return None,
             Drift::Real => {}
@@ -350,15 +350,17 @@ async fn is_alive(shared: &Shared, object: &Observed) -> bool {
 }
 
 /// The target's data is as we left it under another version: nothing to do but remember that. Whether its labels and
-/// annotations are too, which Vault's values may be part of, the next refresh finds out.
+/// annotations are too, which Vault's values may be part of, the next refresh finds out; but where several merge into it,
+/// who may disagree on them and would never come to rest.
 fn keep(
     shared: &Shared,
     id: Id,
-    schedule: due::Schedule,
+    (schedule, policy): (due::Schedule, CreationPolicy),
     mut memory: Memory,
     version: TargetVersion,
 ) -> Option<Instant> {
-    (memory.target, memory.written) = (Some(version), None);
+    memory.target = Some(version);
+    memory.written = memory.written.filter(|_| merges(policy));
     let next = due::next(schedule, &memory.last);
     shared.finish(id, memory);
     next

@@ -145,7 +145,7 @@ fn findings(
         names::KIND_EXTERNAL_SECRET if is_ours => {
             let namespace = identity.namespace.as_deref().unwrap_or_default();
             findings = external_secret::judge(schemas, stores, namespace, &spec(object));
-            let target = text(&object["spec"]["target"], "name");
+            let target = object.pointer("/spec/target/name").and_then(Value::as_str).unwrap_or_default();
             let target = if target.is_empty() { identity.name.as_str() } else { target };
             if let Some(source) = reserved.get(&ObjectKey::new(namespace, target)) {
                 let (target, source) = (target.to_owned(), source.clone());

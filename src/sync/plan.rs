@@ -239,7 +239,7 @@ fn replacement<'a>(
 }
 
 /// Whether others' keys stay.
-fn merges(creation: CreationPolicy) -> bool {
+pub fn merges(creation: CreationPolicy) -> bool {
     matches!(creation, CreationPolicy::Merge | CreationPolicy::CreateOrMerge)
 }
 

@@ -30,7 +30,7 @@ pub struct Entry {
     pub interval: Option<u32>,
     /// Somebody mended what it waited for since it last ran.
     mended: bool,
-    /// Something was mended since it last began, which it did not wait for by then; it may by the time it ends.
+    /// Its target became free since it last began, for which it did not wait by then; it may by the time it ends.
     mended_meanwhile: bool,
     epoch: u32,
 }
@@ -196,8 +196,16 @@ impl Index {
         let Some(entry) = self.external_secrets.get_mut(&id) else { return false };
         let waits = entry.memory.last.failures > 0;
         entry.mended |= waits;
-        entry.mended_meanwhile = true;
         waits
+    }
+
+    /// Likewise where its target can be written now. One that is under way may be about to fail over that, and then no retry
+    /// would come.
+    pub(super) fn mend_target(&mut self, id: Id) -> bool {
+        if let Some(entry) = self.external_secrets.get_mut(&id) {
+            entry.mended_meanwhile = true;
+        }
+        self.mend(id)
     }
 
     /// Has an object looked at in Vault when it is woken next, well or not.

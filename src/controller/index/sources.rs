@@ -156,7 +156,7 @@ impl Index {
     pub(super) fn mend_targets(&mut self, secret: &ObjectKey) -> Vec<Wake> {
         let free = self.secrets.watched.get(secret).filter(|watched| watched.read.is_none());
         let targets = free.map(|watched| watched.targets.clone()).unwrap_or_default();
-        let waiting: Vec<Id> = targets.into_iter().filter(|id| self.mend(*id)).collect();
+        let waiting: Vec<Id> = targets.into_iter().filter(|id| self.mend_target(*id)).collect();
         waiting.into_iter().map(|id| Wake::ExternalSecret(id, Lane::Urgent)).collect()
     }
 
@@ -239,7 +239,7 @@ impl Index {
         for id in targets {
             let known = self.external_secrets.get(&id).and_then(|entry| entry.memory.target.as_ref());
             // With a Secret that is gone goes whatever it was that kept it from being written.
-            if seen.differs_from(known) || seen == Seen::Absent && self.mend(id) {
+            if seen.differs_from(known) || seen == Seen::Absent && self.mend_target(id) {
                 wakes.push(Wake::ExternalSecret(id, Lane::Urgent));
             }
         }
