@@ -5,19 +5,20 @@ use crate::controller::allowance::Allowance;
 use crate::controller::apply::{self, Applied, Change, Known};
 use crate::controller::coexistence;
 use crate::controller::deletion;
+use crate::controller::drift::{Drift, drift, keep};
 use crate::controller::error::{StoreError, SyncError};
 use crate::controller::gather::gather;
 use crate::controller::index::{Job, Seen};
 use crate::controller::key::{Id, ObjectKey, StoreKey};
-use crate::controller::memory::{Memory, TargetVersion, hash_of};
-use crate::controller::observed::{Observed, revision};
+use crate::controller::memory::{Memory, hash_of};
+use crate::controller::observed::Observed;
 use crate::controller::queue::Lane;
 use crate::controller::report::{missing, observed, report};
 use crate::controller::shared::Shared;
 use crate::controller::untold::{self, Untold};
 use crate::controller::{secret_store, spans, status, templates};
 use crate::sync::due::{self, Due};
-use crate::sync::plan::{Policy, TargetError, is_as_left, is_made_by, merges};
+use crate::sync::plan::{Policy, TargetError, is_made_by};
 use crate::sync::secret::{Desired, Origin};
 use crate::sync::spec;
 use crate::sync::template::Parsed;
@@ -309,63 +310,6 @@ async fn acknowledge(shared: &Shared, id: Id, job: Job) -> Option<Instant> {
     None
 }
 
-/// What a target that differs from what we knew turns out to be.
-enum Drift {
-    /// Its data is as we left it.
-    None(TargetVersion),
-    /// Not as we left it.
-    Real,
-    /// Its ExternalSecret is gone or going, so the target may be too.
-    Gone,
-}
-
-async fn drift(shared: &Shared, job: &Job, target: &ObjectKey, policy: CreationPolicy) -> Drift {
-    let origin = origin(&job.object);
-    match job.target {
-        Seen::Absent if !is_alive(shared, &job.object).await => Drift::Gone,
-        Seen::Absent | Seen::Unknown => Drift::Real,
-        Seen::Present(_) => match shared.secrets.get(target, &origin.field_manager()).await {
-            Ok(Some(standing)) if is_as_left(origin, policy, &standing, job.memory.data) => {
-                Drift::None(TargetVersion {
-                    uid: standing.uid.as_str().into(),
-                    revision: revision(&standing.resource_version),
-                })
-            }
-            _ => Drift::Real,
-        },
-    }
-}
-
-/// Whether the ExternalSecret still is and stays. Garbage collection deletes a target after its owner; restoring it then
-/// would leave an orphan. Where the API server can't be asked, the sync that follows finds out.
-async fn is_alive(shared: &Shared, object: &Observed) -> bool {
-    let api: kube::Api<ExternalSecret> = kube::Api::namespaced(shared.client.clone(), &object.key.namespace);
-    match api.get_metadata_opt(&object.key.name).await {
-        Ok(Some(found)) => {
-            found.metadata.uid.as_deref() == Some(&*object.uid) && found.metadata.deletion_timestamp.is_none()
-        }
-        Ok(None) => false,
-        Err(_) => true,
-    }
-}
-
-/// The target's data is as we left it under another version: nothing to do but remember that. Whether its labels and
-/// annotations are too, which Vault's values may be part of, the next refresh finds out; but where several merge into it,
-/// who may disagree on them and would never come to rest.
-fn keep(
-    shared: &Shared,
-    id: Id,
-    (schedule, policy): (due::Schedule, CreationPolicy),
-    mut memory: Memory,
-    version: TargetVersion,
-) -> Option<Instant> {
-    memory.target = Some(version);
-    memory.written = memory.written.filter(|_| merges(policy));
-    let next = due::next(schedule, &memory.last);
-    shared.finish(id, memory);
-    next
-}
-
 /// An ExternalSecret that is going away holds nothing of ours; ESO's finalizer, left from a time when ESO ran here, would
 /// keep it forever. Answers when to try again, where it could not be taken off.
 async fn release(shared: &Shared, object: &Observed) -> Option<Instant> {
@@ -393,7 +337,8 @@ fn is_foreign(shared: &Shared, object: &Observed, spec: &ExternalSecretSpec) -> 
     spec::stores(spec).into_iter().any(|store| shared.stores.is_foreign(&StoreKey::referred(store, namespace)))
 }
 
-fn origin(object: &Observed) -> Origin<'_> {
+/// Who writes the target, as the plan needs it.
+pub fn origin(object: &Observed) -> Origin<'_> {
     Origin {
         namespace: &object.key.namespace,
         name: &object.key.name,

@@ -13,6 +13,7 @@ mod coexistence;
 pub mod connection;
 mod deletion;
 mod demand;
+mod drift;
 pub mod error;
 mod exposition;
 mod external_secret;
