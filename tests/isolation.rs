@@ -33,7 +33,8 @@ async fn a_hanging_server_delays_no_other_stores_objects() -> Result {
         // A store of its own for each, so that the checks of stores hang too.
         let store = format!("hanging-{n}");
         let mut manifest = store_at(&place, &store, &hanging.url());
-        manifest["spec"]["provider"]["vault"]["headers"] = json!({"X-Store": store});
+        // And a role: logins of one role wait for each other, since refused ones lock it.
+        manifest["spec"]["provider"]["vault"]["auth"]["appRole"]["roleId"] = json!(store);
         objects.push(manifest);
         objects.push(place.external(&format!("hanging-{n}"), &[("password", "db#password")]).from_store(&store).into());
     }

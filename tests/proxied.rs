@@ -40,12 +40,14 @@ async fn a_proxy_is_used_and_no_proxy_is_heeded() -> Result {
     ] {
         let told = check(&place, &variables)?;
         let (text, complaint) = (String::from_utf8(told.stdout)?, String::from_utf8(told.stderr)?);
-        assert!(told.status.success() && text.contains(STORE), "{direct}: {text}{complaint}");
+        // 1 says that the cluster has objects that would not work, as other tests make them.
+        let is_read = matches!(told.status.code(), Some(0 | 1));
+        assert!(is_read && text.contains(STORE), "{direct}: {text}{complaint}");
     }
     assert!(!asked.is_finished(), "nobody went through the proxy");
 
     let told = check(&place, &[("HTTPS_PROXY", &address)])?;
-    assert!(!told.status.success(), "{}", String::from_utf8(told.stdout)?);
+    assert_eq!(told.status.code(), Some(2), "{}", String::from_utf8(told.stdout)?);
     let line = asked.join().expect("a thread that ends")?;
     let server = place.stack.kube().url().trim_start_matches("https://").to_owned();
     assert!(line.starts_with(&format!("CONNECT {server}")), "{line:?}");

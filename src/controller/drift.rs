@@ -7,6 +7,7 @@ use crate::controller::key::{Id, ObjectKey};
 use crate::controller::memory::{Memory, TargetVersion};
 use crate::controller::observed::{Observed, revision};
 use crate::controller::shared::Shared;
+use crate::controller::untold;
 use crate::sync::due;
 use crate::sync::plan::{is_as_left, merges};
 use std::time::Instant;
@@ -64,7 +65,7 @@ pub fn keep(
 ) -> Option<Instant> {
     memory.target = Some(version);
     memory.written = memory.written.filter(|_| merges(policy));
-    let next = due::next(schedule, &memory.last);
+    let next = due::next(schedule, &memory.last).into_iter().chain(untold::retry(&memory)).min();
     shared.finish(id, memory);
     next
 }

@@ -268,7 +268,7 @@ impl SyncError {
     }
 
     /// Whether only an edit mends it, so that no retry by time is made. What can be edited for it is watched: the spec, its
-    /// templates, the target, and who else reads that.
+    /// templates, and the target.
     pub fn is_hopeless(&self) -> bool {
         match self {
             Self::Spec(_) => true,
@@ -284,6 +284,8 @@ impl SyncError {
         match self {
             Self::TooMuch { .. } => true,
             Self::Source(error) => error.is_too_much(),
+            // Mostly the store is edited first, and wakes it; but not every store tells of what it does not read any more.
+            Self::Target { source: TargetError::Credential, .. } => true,
             _ => false,
         }
     }

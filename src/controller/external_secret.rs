@@ -62,7 +62,7 @@ pub async fn reconcile(shared: &Shared, id: Id, lane: Lane) -> Option<Instant> {
         if state.mended {
             shared.index.lock().wake_again(id);
         }
-        return Some(opens);
+        return untold::tell_again(shared, id, job, Some(opens)).await;
     }
     let is_only_drift =
         drifted && due::due(schedule, &job.memory.last, due::Now { drifted: false, ..state }, now) != Due::Now;
@@ -152,8 +152,8 @@ async fn sync(
 ) -> Result<Synced, SyncError> {
     spec::check(spec)?;
     // Held to the end, as what it allows is.
-    let allowance = Allowance::new(&shared.large);
     let namespace = &job.object.key.namespace;
+    let allowance = Allowance::new(&shared.large, namespace);
     let collected = gather(&shared.stores, &shared.workers, namespace, spec, urgency, &allowance).await?;
     let (read, gone) = (Instant::now(), collected.gone.clone());
     let follows = spec.target.deletion_policy == DeletionPolicy::Delete;
@@ -306,8 +306,9 @@ async fn acknowledge(shared: &Shared, id: Id, job: Job) -> Option<Instant> {
         tracing::warn!(namespace = %object.key.namespace, name = %object.key.name, %error, "could not write a status");
         return Some(Instant::now() + STATUS_RETRY);
     }
+    let retry = untold::retry(&memory);
     shared.finish(id, memory);
-    None
+    retry
 }
 
 /// An ExternalSecret that is going away holds nothing of ours; ESO's finalizer, left from a time when ESO ran here, would

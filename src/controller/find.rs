@@ -44,16 +44,20 @@ pub async fn find(
     reading: Reading<'_>,
 ) -> Result<Vec<(String, Arc<KvSecret>)>, ReadError> {
     let (urgency, known) = (reading.urgency, reading.walks.of(session, folder));
-    let walk = || session.walk(folder.version, &folder.metadata, urgency);
+    // The names are held to the end of the sync, so they count.
+    let walk = || async { Ok::<_, ReadError>(session.walk(folder.version, &folder.metadata, urgency).await?) };
+    let walk = || reading.allowance.counted(walk, |names| names.iter().map(String::len).sum());
     let found = known.get_or_try_init(walk).await?;
     let named = |name: &String| {
         let full = if wanted.prefix.is_empty() { name.clone() } else { format!("{}/{name}", wanted.prefix) };
         wanted.name.is_none_or(|regex| regex.is_match(&full)).then(|| (full, name.clone()))
     };
     let read = |(full, name): (String, String)| async move {
-        let Some(secret) = one(session, folder, &name, wanted.tags, urgency).await? else { return Ok(None) };
-        reading.allowance.take(full.len() + secret.json().len()).await?;
-        Ok::<_, ReadError>(Some((full, secret)))
+        let read = || async { Ok::<_, ReadError>(one(session, folder, &name, wanted.tags, urgency).await?) };
+        let size =
+            |secret: &Option<Arc<KvSecret>>| secret.as_ref().map_or(0, |secret| full.len() + secret.json().len());
+        let secret = reading.allowance.counted(read, size).await?;
+        Ok::<_, ReadError>(secret.map(|secret| (full, secret)))
     };
     let reads: Vec<_> = found.iter().filter_map(named).map(read).collect();
     let found: Vec<Option<_>> = stream::iter(reads).buffered(PARALLEL).try_collect().await?;

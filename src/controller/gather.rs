@@ -11,7 +11,7 @@ use crate::sync::collect::{Answer, Collected, TooMuch, collect, is_heavy};
 use crate::sync::source::{Question, Source, Want, sources};
 use crate::sync::spec::SpecError;
 use crate::template::{Limits, Meter};
-use crate::vault::{SessionId, Urgency, VaultError};
+use crate::vault::{KvMetadata, SessionId, Urgency, VaultError};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ pub struct Reading<'a> {
     /// How soon its answers are wanted.
     pub urgency: Urgency,
     /// How much it may read.
-    pub allowance: &'a Allowance,
+    pub allowance: &'a Allowance<'a>,
     /// The folders that it looked through.
     pub walks: &'a Walks,
 }
@@ -59,7 +59,7 @@ pub async fn gather(
     namespace: &Arc<str>,
     spec: &ExternalSecretSpec,
     urgency: Urgency,
-    allowance: &Allowance,
+    allowance: &Allowance<'_>,
 ) -> Result<Collected, SyncError> {
     let sources = sources(spec)?;
     let (asks, ask_of) = asks(stores, namespace, &sources).await?;
@@ -146,15 +146,15 @@ async fn read(ask: &Ask<'_>, reading: Reading<'_>) -> Result<Answer, ReadError> 
     let (session, urgency) = (&ask.open.session, reading.urgency);
     match (&ask.question, &ask.source.want) {
         (Question::Secret(path), _) => {
-            let secret = session.read(path, urgency).await?;
-            reading.allowance.take(secret.json().len()).await?;
-            Ok(Answer::Secret(secret))
+            let read = || async { Ok::<_, ReadError>(session.read(path, urgency).await?) };
+            reading.allowance.counted(read, |secret| secret.json().len()).await.map(Answer::Secret)
         }
         (Question::Metadata(path), _) => {
-            let metadata = session.read_metadata(path, urgency).await?;
-            let sizes = metadata.custom_metadata.iter().map(|(key, value)| key.len() + value.len());
-            reading.allowance.take(sizes.sum()).await?;
-            Ok(Answer::Metadata(metadata))
+            let read = || async { Ok::<_, ReadError>(session.read_metadata(path, urgency).await?) };
+            let size = |metadata: &Arc<KvMetadata>| {
+                metadata.custom_metadata.iter().map(|(key, value)| key.len() + value.len()).sum()
+            };
+            reading.allowance.counted(read, size).await.map(Answer::Metadata)
         }
         (Question::Folder(folder), Want::Find { folder: prefix, name, tags, .. }) => {
             let wanted = find::Wanted { prefix, name: name.as_ref(), tags: *tags };

@@ -1,7 +1,7 @@
 //! Starts the parts, and stops them in order.
 
 use crate::api::StoreKind;
-use crate::controller::allowance::LARGE_AT_ONCE;
+use crate::controller::allowance::LargePlaces;
 use crate::controller::api_secrets::Secrets;
 use crate::controller::demand::Demand;
 use crate::controller::key::{Id, StoreKey};
@@ -25,7 +25,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
-use tokio::sync::Semaphore;
 use tokio::sync::watch::{Receiver, Sender, channel};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -65,7 +64,7 @@ impl Controller {
             queue: Queue::new(limits),
             brake: Mutex::new(Brake::new(settings.deletion_brake)),
             workers: Workers::default(),
-            large: Arc::new(Semaphore::new(LARGE_AT_ONCE)),
+            large: LargePlaces::default(),
             store_queue: Queue::new(Limits { running: STORES_AT_ONCE, reserved: 0 }),
             secrets,
             index,

@@ -1,5 +1,6 @@
 //! What every part of the controller shares.
 
+use crate::controller::allowance::LargePlaces;
 use crate::controller::api_secrets::Secrets;
 use crate::controller::demand::Demand;
 use crate::controller::index::Index;
@@ -16,7 +17,6 @@ use jiff::Timestamp;
 use kube::Client;
 use parking_lot::Mutex;
 use std::sync::Arc;
-use tokio::sync::Semaphore;
 
 /// The index behind its lock, which is held for moments and never across an await.
 pub type SharedIndex = Arc<Mutex<Index>>;
@@ -46,7 +46,7 @@ pub struct Shared {
     /// Threads for what computes: templates, and secrets that are large.
     pub workers: Workers,
     /// Places for syncs that read much.
-    pub large: Arc<Semaphore>,
+    pub large: LargePlaces,
     /// Publishes events.
     pub recorder: Recorder,
     /// Counts.

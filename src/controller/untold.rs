@@ -41,12 +41,16 @@ impl Untold {
     }
 }
 
+/// When to try again to tell what the status does not say yet.
+pub fn retry(memory: &Memory) -> Option<Instant> {
+    memory.untold.as_ref().map(|untold| untold.retry)
+}
+
 /// Tells the result of the last sync, where the status does not say it yet. Nothing else is due before `next`.
 pub async fn tell_again(shared: &Shared, id: Id, job: Job, next: Option<Instant>) -> Option<Instant> {
     let Job { object, mut memory, .. } = job;
     let Some(untold) = memory.untold.take_if(|untold| untold.retry <= Instant::now()) else {
-        let retry = memory.untold.map(|untold| untold.retry);
-        return next.into_iter().chain(retry).min();
+        return next.into_iter().chain(retry(&memory)).min();
     };
     let told = report::write(shared, &object, &untold.target, &untold.result, untold.at, &mut memory).await;
     let retry = untold.keep(&object, &mut memory, told);

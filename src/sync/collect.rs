@@ -112,9 +112,12 @@ fn at(path: &str) -> String {
 }
 
 impl SourceError {
-    /// Whether it is the amount that is wrong.
+    /// Whether it is the amount that is wrong, of data or of work: an early retry would cost as much again.
     pub fn is_too_much(&self) -> bool {
-        matches!(&*self.problem, Problem::TooMuch(_))
+        matches!(
+            &*self.problem,
+            Problem::TooMuch(_) | Problem::Select(SelectError::TooMuch) | Problem::Rewrite(RewriteError::TooMuch)
+        )
     }
 
     /// Whether only an edit of the spec mends it; what is missing in Vault may appear there.

@@ -147,10 +147,10 @@ pub enum TargetError {
 }
 
 impl TargetError {
-    /// Whether time may mend it (a finalizer is removed, a source comes back to Vault); otherwise only a change of a spec or
-    /// of the Secret does.
+    /// Whether time may mend it (a finalizer is removed, a source comes back to Vault, a store reads another Secret);
+    /// otherwise only a change of a spec or of the Secret does.
     pub fn passes(&self) -> bool {
-        matches!(self, Self::Deleting { .. } | Self::NotOurs)
+        matches!(self, Self::Deleting { .. } | Self::NotOurs | Self::Credential)
     }
 }
 

@@ -13,6 +13,7 @@ use super::connection::Connection;
 use super::error::{Down, ErrorKind, VaultError};
 use super::settings::Settings;
 use super::tls;
+use tokio::sync::Semaphore;
 
 /// What to ask: an API path below `/v1/`, unescaped.
 pub(super) struct Ask<'a> {
@@ -66,7 +67,15 @@ pub(super) struct Http {
     address: Arc<str>,
     request_timeout: Duration,
     max_body: usize,
+    large_bodies: Semaphore,
 }
+
+/// A body beyond this is a large one.
+const LARGE: usize = 256 * 1024;
+/// Large bodies of one server that come in at the same time.
+const LARGE_AT_ONCE: usize = 4;
+/// And of all servers: what comes in is held in memory that all share.
+static LARGE_BODIES: Semaphore = Semaphore::const_new(16);
 
 /// What is set aside for a body before it comes: what it promises, but no more than this.
 const FIRST: usize = 64 * 1024;
@@ -87,7 +96,8 @@ impl Http {
             .build()
             .map_err(|_| ErrorKind::BadConnection { problem: "the HTTP client can't be set up with it".to_owned() })?;
         let (request_timeout, max_body) = (settings.request_timeout, settings.max_body);
-        Ok(Self { client, base, address, request_timeout, max_body })
+        let large_bodies = Semaphore::new(LARGE_AT_ONCE);
+        Ok(Self { client, base, address, request_timeout, max_body, large_bodies })
     }
 
     /// `https://vault.example.com:8200`
@@ -130,9 +140,14 @@ impl Http {
             return Err(Failure::TooLarge);
         }
         let mut body = Zeroizing::new(Vec::with_capacity(usize::try_from(told).unwrap_or(0).min(FIRST)));
+        let mut place = None;
         while let Some(chunk) = response.chunk().await.map_err(|error| failure(&error))? {
             if body.len() + chunk.len() > self.max_body {
                 return Err(Failure::TooLarge);
+            }
+            if place.is_none() && body.len() + chunk.len() > LARGE {
+                // Not longer than the request's deadline. Nobody closes the semaphores.
+                place = Some((self.large_bodies.acquire().await, LARGE_BODIES.acquire().await));
             }
             body.extend_from_slice(&chunk);
         }

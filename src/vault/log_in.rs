@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::answer::{Place, refusal};
 use super::auth::{Auth, Authed, LookedUpData};
+use super::budget::Attempt;
 use super::budget::Spent;
 use super::error::{ErrorKind, Garbled, VaultError};
 use super::http::{Answer, Ask, Failure};
@@ -15,18 +16,18 @@ use super::token::Token;
 use super::tokens::{LOOKUP_SELF, Tokens};
 
 impl Tokens {
-    /// A new token: by a login, or from the user. Nothing is kept yet.
-    pub(super) async fn make_token(self: &Arc<Self>) -> Result<Token, VaultError> {
+    /// The turn to log in, for what the server may lock: others of the same role or user may be under way.
+    pub(super) async fn turn(&self) -> Result<Option<Attempt<'_>>, VaultError> {
+        let Some((principal, credentials)) = self.lockable else { return Ok(None) };
+        let begun = self.shared.budget.begin(principal, credentials).await;
+        begun.map(Some).map_err(|spent| self.spent(spent))
+    }
+
+    /// A new token: by a login, whose turn it is, or from the user. Nothing is kept yet.
+    pub(super) async fn make_token(self: &Arc<Self>, attempt: Option<Attempt<'_>>) -> Result<Token, VaultError> {
         if let Some(own) = self.login.own_token() {
             return self.look_up_own(own.clone()).await;
         }
-        let attempt = match self.lockable {
-            Some((principal, credentials)) => {
-                let begun = self.shared.budget.begin(principal, credentials).await;
-                Some(begun.map_err(|spent| self.spent(spent))?)
-            }
-            None => None,
-        };
         let Some(request) = self.login.request().await? else {
             return Err(ErrorKind::ShuttingDown.into());
         };

@@ -157,7 +157,11 @@ impl Tokens {
 
     async fn log_in(self: Arc<Self>) -> Result<(), VaultError> {
         let deadline = self.shared.settings.operation_timeout;
-        let made = tokio::time::timeout(deadline, self.make_token()).await;
+        // The time is Vault's, and a turn is waited for before it is asked; those before have deadlines too.
+        let made = match self.turn().await {
+            Ok(turn) => tokio::time::timeout(deadline, self.make_token(turn)).await,
+            Err(error) => Ok(Err(error)),
+        };
         let made = made.unwrap_or_else(|_| Err(self.place("auth").failure(Failure::NoAnswer(Down::Hanging))));
         match made {
             Ok(token) => {

@@ -83,8 +83,12 @@ impl Index {
             if same {
                 return Vec::new();
             }
+            let left = self.group_of(id);
             let old = self.link(id, Arc::new(object), None);
             let mut wakes = old.map(|old| self.unlink(id, &old)).unwrap_or_default();
+            if left != self.group_of(id) {
+                wakes.push(Wake::Regroup(left));
+            }
             wakes.push(Wake::ExternalSecret(id, Lane::Urgent));
             return wakes;
         }
