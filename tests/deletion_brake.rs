@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::objects::{External, stalled};
+use common::objects::{External, message, stalled};
 use common::{Operator, Place, Result, SOON};
 use external_secrets_rs::api::ExternalSecret;
 use k8s_openapi::api::core::v1::Secret;
@@ -67,6 +67,12 @@ async fn a_herd_that_is_gone_at_once_is_kept_until_a_person_confirms() -> Result
         assert!(events.iter().all(|(_, reason, _)| reason != "UpdateFailed"), "{events:?}");
     }
     assert!(place.secret("s30").await?.is_some());
+    // One that never had a Secret has nothing to hold: a mistyped path, most likely, and told as that.
+    let new =
+        place.external("new", &[("v", "mistyped#v")]).with("/spec", "target", json!({"deletionPolicy": "Delete"}));
+    place.apply_external(new).await?;
+    let told = place.ready("new").await?;
+    assert!(message(&told).contains("correct the keys"), "{}", message(&told));
 
     // A person confirms one of them: that one goes, the others stay.
     let today = std::process::Command::new("date").args(["-u", "+%F"]).output()?.stdout;

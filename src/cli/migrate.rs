@@ -25,7 +25,7 @@ enum Command {
     Check(CheckArgs),
 }
 
-/// What to check, and how to tell.
+/// What to check, and how to print it.
 #[derive(Debug, ClapArgs)]
 struct CheckArgs {
     /// Manifests: a file, a folder (with those below it), or - for standard input [default: the cluster of KUBECONFIG]
@@ -37,14 +37,14 @@ struct CheckArgs {
     /// Look at all namespaces
     #[arg(short = 'A', long)]
     all_namespaces: bool,
-    /// How to tell
+    /// Output format
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
     output: Output,
 }
 
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
 enum Output {
-    /// One line a reason
+    /// One line per reason
     #[default]
     Table,
     /// For programs
@@ -79,7 +79,9 @@ pub enum MigrateError {
         files: usize,
     },
     /// No cluster.
-    #[error("no Kubernetes cluster to talk to: {0}; set KUBECONFIG, or name files with -f")]
+    #[error(
+        "no Kubernetes cluster to talk to: {0}; set KUBECONFIG to a file that is there and valid, or name files with -f"
+    )]
     Config(#[from] kube::config::InferConfigError),
     /// The cluster can't be asked which kinds it has.
     #[error("could not ask the API server for its kinds: {0}; check the kubeconfig")]

@@ -30,14 +30,14 @@ pub struct Args {
     /// Where to serve /metrics: ":8080", "127.0.0.1:8080", or "0" for nowhere
     #[arg(long, default_value = ":8080", value_name = "ADDRESS")]
     metrics_addr: ListenAddress,
-    /// Where to serve /healthz and /readyz, written likewise
+    /// Where to serve /healthz and /readyz, and /loglevel for those inside of the pod; written likewise
     #[arg(long, default_value = ":8082", value_name = "ADDRESS")]
     live_addr: ListenAddress,
     /// How many ExternalSecrets of one Vault server to sync at the same time; a slow server never takes another's places
     #[arg(long, default_value_t = 16, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     concurrent: u16,
-    /// Look at this namespace only, and at no ClusterSecretStores [default: all namespaces]
-    #[arg(long, value_name = "NAMESPACE")]
+    /// Watch only this namespace; ClusterSecretStores are ignored [default: all namespaces]
+    #[arg(long, value_name = "NAMESPACE", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     namespace: Option<String>,
     /// Take only stores whose spec.controller is this, or empty
     #[arg(long, default_value = "default", value_name = "CLASS")]
@@ -49,7 +49,8 @@ pub struct Args {
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     log_format: Format,
     /// How many Secrets of a store may be deleted within a minute because their source is gone from Vault (with
-    /// deletionPolicy: Delete); more than that, or half of a store's, wait for a person's word. 0 switches it off
+    /// deletionPolicy: Delete). More than that, or half of a store's if that is at least 5, are kept until someone
+    /// confirms. 0 switches it off
     #[arg(long, default_value_t = 50, value_name = "N")]
     deletion_brake: usize,
     /// How often to check a store that has no refreshInterval of its own
@@ -65,7 +66,9 @@ pub struct Args {
 #[derive(Debug, Error)]
 pub enum RunError {
     /// No cluster.
-    #[error("no Kubernetes cluster to talk to: {0}; set KUBECONFIG, or run inside of a cluster with a ServiceAccount")]
+    #[error(
+        "no Kubernetes cluster to talk to: {0}; set KUBECONFIG to a file that is there and valid, or run inside of a cluster with a ServiceAccount"
+    )]
     Config(#[from] kube::config::InferConfigError),
     /// The client can't be made.
     #[error("the Kubernetes client can't be used: {0}; check the certificates and addresses in the kubeconfig")]
@@ -135,7 +138,7 @@ async fn run(args: Args, switch: LevelSwitch) -> Result<(), RunError> {
 
 fn settings(args: &Args) -> Settings {
     Settings {
-        namespace: args.namespace.clone().filter(|namespace| !namespace.is_empty()),
+        namespace: args.namespace.clone(),
         controller_class: args.controller_class.clone(),
         concurrent: args.concurrent.into(),
         deletion_brake: args.deletion_brake,

@@ -183,7 +183,7 @@ pub enum ReferenceError {
     )]
     NoReferent,
     /// There is no such object.
-    #[error("{kind} \"{object}\" does not exist; create it")]
+    #[error("{kind} \"{object}\" does not exist; create it, or correct the reference")]
     NotFound {
         /// Secret, ConfigMap or ServiceAccount.
         kind: &'static str,

@@ -157,13 +157,10 @@ async fn sync(
     let collected = gather(&shared.stores, &shared.workers, namespace, spec, urgency, &allowance).await?;
     let (read, gone) = (Instant::now(), collected.gone.clone());
     let follows = spec.target.deletion_policy == DeletionPolicy::Delete;
-    match follows && collected.is_all_gone() {
-        true if job.target != Seen::Absent || renamed(job, target).is_some() => {
-            deletion::confirm(shared, id, job, spec)?;
-        }
-        true => {}
-        false if follows => deletion::settled(shared, id, job, spec),
-        false => {}
+    if follows && !collected.is_all_gone() {
+        deletion::settled(shared, id, job, spec);
+    } else if follows && (renamed(job, target).is_some() || may_be_there(shared, job, target).await) {
+        deletion::confirm(shared, id, job, spec)?;
     }
     // Known for certain only now that every store is open.
     if let Some(source) = needed_as_it_is(shared, target) {
@@ -197,6 +194,16 @@ async fn sync(
         remove_renamed(shared, job, target, origin).await?;
     }
     Ok(Synced { applied, read, marks, gone, templates })
+}
+
+/// Whether a target could be deleted. One that nobody saw since the ExternalSecret came is looked for, so that a new
+/// ExternalSecret with a mistyped path is no part of a herd.
+async fn may_be_there(shared: &Shared, job: &Job, target: &ObjectKey) -> bool {
+    match job.target {
+        Seen::Absent => false,
+        Seen::Present(_) => true,
+        Seen::Unknown => !matches!(shared.secrets.get(target, &origin(&job.object).field_manager()).await, Ok(None)),
+    }
 }
 
 /// The Secret that the last sync wrote, where the target has another name now.

@@ -143,7 +143,7 @@ fn ready(change: &Change) -> Condition {
         ),
         Change::Deleted | Change::Gone => (
             ConditionReason::SecretDeleted,
-            "nothing that it is made of is in Vault, so there is no secret (deletionPolicy: Delete)",
+            "nothing that it is made of is in Vault, so there is no secret (deletionPolicy: Delete); where it should be there, correct the keys of the entries, or restore it in Vault",
         ),
     };
     Condition::new(ConditionType::Ready, ConditionStatus::True, reason, message)

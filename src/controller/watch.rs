@@ -268,8 +268,18 @@ fn advice(what: &str, error: &watcher::Error) -> String {
         kube::Error::Api(status) if status.code == 403 => {
             format!("can't watch {what}: {}; give the operator's ServiceAccount that right", status.message)
         }
-        source => format!("can't watch {what}: {source}; trying again"),
+        kube::Error::Api(status) => format!("can't watch {what}: {} ({}); trying again", status.message, status.code),
+        source => format!("can't watch {what}: {}; trying again", root(source)),
     }
+}
+
+/// What is at the bottom of an error: "connection refused", where the rest says that a client had an error.
+fn root(error: &dyn std::error::Error) -> String {
+    let mut root = error;
+    while let Some(source) = root.source() {
+        root = source;
+    }
+    root.to_string()
 }
 
 fn pass_on(shared: &Shared, started: &AtomicBool, wakes: impl IntoIterator<Item = Wake>) {

@@ -166,6 +166,10 @@ fn findings(
             Verdict::NotServed,
             "external-secrets-rs writes nothing to Vault; leave ESO in charge of it, or write the value by other means",
         ),
+        _ if is_ours => findings.add(
+            Verdict::NeedsEdit,
+            format!("{} has no kind {kind}, here or in External Secrets Operator; correct it", names::GROUP),
+        ),
         _ => findings
             .add(Verdict::NotServed, "external-secrets-rs has no generators; keep the value in Vault and refer to it"),
     }

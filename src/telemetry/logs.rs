@@ -120,12 +120,13 @@ fn beside_traces(
 }
 
 /// Our own events at the level asked for, libraries' from `warn` on. kube's client is silent: where a body can't be
-/// decoded it logs the whole of it, and that body may be a Secret.
+/// decoded it logs the whole of it, and that body may be a Secret. So are its watches, which tell at each try what we tell once.
 fn filter(level: Level) -> EnvFilter {
     let directives = [
         format!("external_secrets_rs={}", level.as_str()),
         format!("external_secrets={}", level.as_str()),
         "kube_client=off".to_owned(),
+        "kube_runtime=off".to_owned(),
     ];
     directives
         .iter()

@@ -16,9 +16,9 @@ pub enum Gone {
 impl fmt::Display for Gone {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Missing => "nothing is there",
-            Self::Deleted => "its latest version is deleted",
-            Self::Destroyed => "its latest version is destroyed",
+            Self::Missing => "nothing is there; correct the path, or write it in Vault",
+            Self::Deleted => "its latest version is deleted; restore it, or write a new one",
+            Self::Destroyed => "its latest version is destroyed; write a new one",
         })
     }
 }

@@ -147,7 +147,7 @@ pub enum ErrorKind {
     },
     /// The credentials may be good, but were not tried.
     #[error(
-        "no login at \"auth/{mount}\" of Vault at {server} is tried for up to 15 minutes: others as the same role or user were refused, and one more refusal could lock it; correct or remove the stores whose login is refused"
+        "no login at \"auth/{mount}\" of Vault at {server} is tried until 15 minutes after the last refusal: four as this role or user were refused, here or for another store, and one more could lock it in Vault; these credentials have not been tried. If they are right, restart the operator to have them tried at once"
     )]
     LoginHeld {
         /// The server's address.
@@ -164,7 +164,7 @@ pub enum ErrorKind {
         server: Arc<str>,
     },
     /// The token lives but may not do this.
-    #[error("Vault denied {} \"{path}\" (403): {holder} lack \"{}\" on it", action.gerund(), action.capability())]
+    #[error("Vault denied {} \"{path}\" (403): {holder} lack \"{}\" on it; add that to one of them, or correct the path: Vault says the same of a mount that does not exist", action.gerund(), action.capability())]
     Denied {
         /// What was tried.
         action: Action,

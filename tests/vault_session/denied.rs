@@ -17,7 +17,7 @@ async fn a_denied_path_is_told_as_policy_and_costs_no_login() -> Result {
     let error = read(&session, &rig.path("denied")).await.unwrap_err();
     let name = &rig.name;
     let expected = format!(
-        "Vault denied reading \"{name}/kv/data/denied\" (403): the policies [default, {name}] of role \"{name}\" lack \"read\" on it"
+        "Vault denied reading \"{name}/kv/data/denied\" (403): the policies [default, {name}] of role \"{name}\" lack \"read\" on it; add that to one of them, or correct the path: Vault says the same of a mount that does not exist"
     );
     assert_eq!(error.to_string(), expected);
     assert_eq!(error.retry(), Retry::Later);
